@@ -1,0 +1,83 @@
+package catalog
+
+// Entry is the metadata of one hangup cause. The fields mirror the columns of
+// the published hangup-cause table, typed, plus retry policy. Entries are
+// shared between goroutines and must not be modified.
+type Entry struct {
+	// Code is the hangup-cause code, 0 to 2147483647. 0 is a real code.
+	Code int32 `json:"code" yaml:"code"`
+	// Name is the cause's display name, unique within a snapshot.
+	Name string `json:"name" yaml:"name"`
+	// Summary says in one sentence of at most 140 characters what happened.
+	Summary string `json:"summary" yaml:"summary"`
+	// Remedy says what a person should do about it.
+	Remedy string `json:"remedy" yaml:"remedy"`
+	// Sources lists who may have ended the call, and under which condition.
+	Sources []SourceRef `json:"sources" yaml:"sources"`
+	// Directions lists the directions that the table names. Empty means that it
+	// names none (the multi-party-call rows); it does not mean both.
+	Directions []Direction `json:"directions" yaml:"directions"`
+	// States lists the call states in which the cause occurs; "any" is kept as
+	// written, not expanded.
+	States []State `json:"states" yaml:"states"`
+	// Surfaces lists the features the cause is limited to; empty: not limited.
+	Surfaces []Surface `json:"surfaces" yaml:"surfaces"`
+	// Fault says whose problem it is.
+	Fault Fault `json:"fault" yaml:"fault"`
+	// Retry is the policy for redialling.
+	Retry Retry `json:"retry" yaml:"retry"`
+	// Nearest gives the nearest SIP and Q.850 codes; 0 where none is near.
+	Nearest Nearest `json:"nearest" yaml:"nearest"`
+	// Flags are remarks that programs act on.
+	Flags []Flag `json:"flags" yaml:"flags"`
+	// Provisional is true for codes seen in the wild but not in the table.
+	Provisional bool `json:"provisional" yaml:"provisional"`
+	// Source says where a provisional entry was seen.
+	Source string `json:"source,omitempty" yaml:"source,omitempty"`
+}
+
+// SourceRef is one party that may have ended the call.
+type SourceRef struct {
+	By   Source `json:"by" yaml:"by"`
+	When When   `json:"when,omitempty" yaml:"when,omitempty"` // "" means always
+}
+
+// Retry is an entry's policy for redialling. Times are in seconds; the numbers
+// are judgement, and are set only for classes short_delay, long_delay and
+// alternate (and for a gated cause that may be tried once after the fix).
+type Retry struct {
+	Class      Class   `json:"class" yaml:"class"`
+	Auto       Auto    `json:"auto" yaml:"auto"`
+	Target     Target  `json:"target,omitempty" yaml:"target,omitempty"`
+	Scope      Scope   `json:"scope,omitempty" yaml:"scope,omitempty"`
+	InitialS   float64 `json:"initial_s,omitempty" yaml:"initial_s,omitempty"`
+	Multiplier float64 `json:"multiplier,omitempty" yaml:"multiplier,omitempty"`
+	CapS       float64 `json:"cap_s,omitempty" yaml:"cap_s,omitempty"`
+	MaxRetries int     `json:"max_retries,omitempty" yaml:"max_retries,omitempty"` // extra calls after the first
+	Jitter     Jitter  `json:"jitter,omitempty" yaml:"jitter,omitempty"`
+	Fix        Fix     `json:"fix,omitempty" yaml:"fix,omitempty"` // what has to be mended first
+	Why        string  `json:"why" yaml:"why"`
+}
+
+// Nearest holds the codes of other code sets that come nearest; 0: none.
+type Nearest struct {
+	SIP  int `json:"sip,omitempty" yaml:"sip,omitempty"`
+	Q850 int `json:"q850,omitempty" yaml:"q850,omitempty"`
+}
+
+// The closed enumerations of an entry. Their values are in enums.go.
+type (
+	Direction string // of the call leg: outbound, inbound
+	State     string // call state in which the cause occurs
+	Surface   string // feature the cause is limited to
+	Source    string // who ended the call
+	When      string // condition under which a source applies
+	Fault     string // whose problem it is
+	Class     string // retry class
+	Auto      string // whether a machine may redial
+	Target    string // what to dial next
+	Scope     string // what else the cause affects
+	Jitter    string // how a delay is spread
+	Flag      string // remark that programs act on
+	Fix       string // what has to be mended before a redial
+)
