@@ -1,0 +1,84 @@
+package enrich
+
+// Format says how a value is read.
+type Format string
+
+// The formats.
+const (
+	Auto Format = "auto" // JSON or form, by the first bytes
+	JSON Format = "json" // RFC 8259, one object
+	Form Format = "form" // application/x-www-form-urlencoded, a callback's body
+)
+
+// Options say how events are read and written. Start from DefaultOptions: the
+// zero Options find no fields.
+type Options struct {
+	// Format defaults to Auto.
+	Format Format
+	// PassInvalidUTF8 takes events with invalid UTF-8 as they are, instead of
+	// calling them malformed.
+	PassInvalidUTF8 bool
+	// MaxDepth is the deepest nesting of JSON taken, the event itself being 1.
+	MaxDepth int
+	// Field is the key that the object is written under.
+	Field string
+	// Fields are the object's members to write: names as in docs/event.md, a
+	// member of retry as "retry.class". Their order does not matter. Empty
+	// means the default members.
+	Fields []string
+	// Headers are the headers to add, out of the six that docs/event.md lists.
+	// nil means all six, empty but not nil none.
+	Headers []string
+	// ForeignWhen are gjson paths; an event in which one is present belongs to
+	// another code set and is passed through.
+	ForeignWhen []string
+	// Paths say where the fields are.
+	Paths Paths
+	// RedialAnswered allows calls that were answered to be dialled again.
+	RedialAnswered bool
+	// RedialBLegs allows B legs to be dialled again.
+	RedialBLegs bool
+	// OptIn are the codes, among those whose policy asks for an opt-in, that
+	// may be dialled again.
+	OptIn []int32
+}
+
+// Paths are lists of gjson paths. A field is present if it exists, is not null
+// and not ""; the first present path wins, save that answered evidence counts
+// wherever it stands.
+type Paths struct {
+	Code       []string
+	Name       []string
+	Direction  []string
+	AnswerTime []string // present: answered
+	Billed     []string // above zero: answered
+	Status     []string // in-progress or ANSWER: answered
+	CallID     []string
+	ALeg       []string // not the call id: a B leg
+	ParentCall []string // present: a B leg
+	Attempt    []string
+	Event      []string
+}
+
+// DefaultOptions fit the callbacks and call-detail records under testdata/events.
+func DefaultOptions() Options {
+	return Options{
+		Format:      Auto,
+		MaxDepth:    10_000, // as in encoding/json
+		Field:       "hangup",
+		ForeignWhen: []string{"trunk_domain", "transport_protocol", "termination_cause_code"},
+		Paths: Paths{
+			Code:       []string{"HangupCauseCode", "hangup_cause_code"},
+			Name:       []string{"HangupCause", "hangup_cause", "HangupCauseName", "hangup_cause_name"},
+			Direction:  []string{"Direction", "call_direction"},
+			AnswerTime: []string{"AnswerTime", "answer_time"},
+			Billed:     []string{"BillDuration", "bill_duration", "billed_duration"},
+			Status:     []string{"CallStatus", "call_state"},
+			CallID:     []string{"CallUUID", "call_uuid"},
+			ALeg:       []string{"ALegUUID"},
+			ParentCall: []string{"parent_call_uuid", "ParentCallUUID"},
+			Attempt:    []string{"hangup_attempt", "attempt"},
+			Event:      []string{"Event", "EventName", "event"},
+		},
+	}
+}
