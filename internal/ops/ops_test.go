@@ -1,0 +1,70 @@
+package ops_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/callstream/enricher/internal/ops"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestServerAnswersHealthAndMetrics(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "answer", Help: "h"}, func() float64 { return 42 }))
+	ready := ops.Health{State: "joining", Reason: "not in the group yet"}
+	s, err := ops.Listen("127.0.0.1:0", reg, func() ops.Health { return ops.Health{OK: true, State: "joining"} }, func() ops.Health { return ready })
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+	code, body := get(t, client, "http://"+s.Addr()+"/livez")
+	require.Equal(t, http.StatusOK, code)
+	require.JSONEq(t, `{"ok":true,"state":"joining"}`, body)
+
+	code, body = get(t, client, "http://"+s.Addr()+"/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	var h ops.Health
+	require.NoError(t, json.Unmarshal([]byte(body), &h))
+	require.Equal(t, ready, h)
+
+	code, body = get(t, client, "http://"+s.Addr()+"/metrics")
+	require.Equal(t, http.StatusOK, code)
+	require.Contains(t, body, "answer 42")
+
+	code, _ = get(t, client, "http://"+s.Addr()+"/elsewhere")
+	require.Equal(t, http.StatusNotFound, code)
+
+	cancel()
+	require.NoError(t, <-done)
+}
+
+func TestListenNamesTheSettingWhenTheAddressIsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, err = ops.Listen(l.Addr().String(), prometheus.NewRegistry(), nil, nil)
+	require.ErrorContains(t, err, "ops.listen")
+}
+
+func get(t *testing.T, c *http.Client, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	resp, err := c.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
