@@ -1,0 +1,187 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// FetchRequest asks one broker for several partitions at once: kafka-go carries one
+// request per connection, so a request per partition would cost a connection each.
+type FetchRequest struct {
+	Node          int32
+	Rack          string
+	MaxWait       time.Duration // how long the broker may wait for the first byte
+	MaxBytes      int32         // of the whole answer; one batch may exceed it
+	ReadCommitted bool
+	Partitions    []FetchPartition
+}
+
+// FetchPartition is one partition's part of a request.
+type FetchPartition struct {
+	TopicPartition
+	Offset   int64
+	MaxBytes int32
+}
+
+// FetchResult is one partition's part of an answer.
+type FetchResult struct {
+	TopicPartition
+	Err              error // a kafka.Error, or nil
+	HighWatermark    int64
+	LastStableOffset int64
+	LogStartOffset   int64
+	PreferredReplica int32 // -1: read from the leader
+	Aborted          []AbortedTransaction
+	Records          []byte // undecoded record batches, the last may be cut off; valid until Release
+}
+
+// AbortedTransaction names records that a read_committed reader must not see: those
+// of the producer from the first offset up to its abort marker.
+type AbortedTransaction struct {
+	ProducerID  int64
+	FirstOffset int64
+}
+
+// FetchResponse is an answer. Its results share one buffer: Release it once for the
+// response and once for each Retain.
+type FetchResponse struct {
+	Results []FetchResult
+	refs    atomic.Int32
+	buf     []byte
+	pool    *FetchBuffers
+}
+
+// Retain keeps the buffer for one more holder.
+func (r *FetchResponse) Retain() { r.refs.Add(1) }
+
+// Release gives the buffer back when the last holder is done.
+func (r *FetchResponse) Release() {
+	if r.refs.Add(-1) == 0 {
+		r.pool.put(r.buf)
+		r.buf, r.Results = nil, nil
+	}
+}
+
+// FetchBuffers is a small stock of response buffers. A channel, unlike a sync.Pool,
+// keeps them over garbage collections and bounds how many there are.
+type FetchBuffers struct{ free chan []byte }
+
+// NewFetchBuffers makes a stock that keeps at most n idle buffers.
+func NewFetchBuffers(n int) *FetchBuffers { return &FetchBuffers{free: make(chan []byte, n)} }
+
+func (s *FetchBuffers) get() []byte {
+	select {
+	case b := <-s.free:
+		return b
+	default:
+		return nil
+	}
+}
+
+func (s *FetchBuffers) put(b []byte) {
+	select {
+	case s.free <- b:
+	default:
+	}
+}
+
+// Fetch sends a request. An error concerns the whole of it; what went wrong with one
+// partition is in its result.
+func (c *Client) Fetch(ctx context.Context, req *FetchRequest, pool *FetchBuffers) (*FetchResponse, error) {
+	x := &exchange{client: c, node: req.Node, req: fetchMessage(req), buf: pool.get()}
+	if err := c.roundTrip(ctx, x, req.MaxWait+requestTimeout); err != nil {
+		return nil, fmt.Errorf("fetch from %s: %w", nodeName(req.Node), err) // the buffer may still be written to: dropped
+	}
+	fetched, ok := x.resp.(*kmsg.FetchResponse)
+	if !ok {
+		return nil, errFrame
+	}
+	resp := &FetchResponse{buf: x.buf, pool: pool}
+	resp.refs.Store(1)
+	if err := codeError(fetched.ErrorCode); err != nil {
+		resp.Release()
+		return nil, fmt.Errorf("fetch from %s: %w", nodeName(req.Node), err)
+	}
+	for i := range fetched.Topics {
+		t := &fetched.Topics[i]
+		for j := range t.Partitions {
+			resp.Results = append(resp.Results, fetchResult(t.Topic, &t.Partitions[j]))
+		}
+	}
+	return resp, nil
+}
+
+// fetchVersion has racks and preferred replicas, names topics by name, and is
+// spoken from Kafka 2.3 to 4.x.
+const fetchVersion = 11
+
+func fetchMessage(req *FetchRequest) *kmsg.FetchRequest {
+	m := kmsg.NewPtrFetchRequest()
+	m.SetVersion(fetchVersion)
+	m.ReplicaID, m.SessionEpoch = -1, -1 // a consumer, without a fetch session
+	m.MaxWaitMillis, m.MinBytes, m.MaxBytes = int32(req.MaxWait.Milliseconds()), 1, req.MaxBytes
+	m.Rack = req.Rack
+	if req.ReadCommitted {
+		m.IsolationLevel = 1
+	}
+	// Consecutive partitions of a topic go together, in the order given: the broker
+	// fills the answer in this order, so the caller's rotation decides who comes first.
+	for _, p := range req.Partitions {
+		if n := len(m.Topics); n == 0 || m.Topics[n-1].Topic != p.Topic {
+			t := kmsg.NewFetchRequestTopic()
+			t.Topic = p.Topic
+			m.Topics = append(m.Topics, t)
+		}
+		fp := kmsg.NewFetchRequestTopicPartition()
+		fp.Partition, fp.FetchOffset, fp.PartitionMaxBytes = p.Partition, p.Offset, p.MaxBytes
+		fp.CurrentLeaderEpoch, fp.LogStartOffset = -1, -1
+		t := &m.Topics[len(m.Topics)-1]
+		t.Partitions = append(t.Partitions, fp)
+	}
+	return m
+}
+
+func fetchResult(topic string, p *kmsg.FetchResponseTopicPartition) FetchResult {
+	r := FetchResult{
+		TopicPartition:   TopicPartition{topic, p.Partition},
+		Err:              codeError(p.ErrorCode),
+		HighWatermark:    p.HighWatermark,
+		LastStableOffset: p.LastStableOffset,
+		LogStartOffset:   p.LogStartOffset,
+		PreferredReplica: p.PreferredReadReplica,
+		Records:          p.RecordBatches,
+	}
+	for _, a := range p.AbortedTransactions {
+		r.Aborted = append(r.Aborted, AbortedTransaction{ProducerID: a.ProducerID, FirstOffset: a.FirstOffset})
+	}
+	return r
+}
+
+// IsOutOfRange tells whether a fetch asked for an offset that the log does not hold.
+func IsOutOfRange(err error) bool { return kafkaCode(err) == kafka.OffsetOutOfRange }
+
+// IsLeadership tells whether new metadata and another attempt may mend err.
+func IsLeadership(err error) bool { return leadershipCode(int16(kafkaCode(err))) }
+
+// IsTopicAuthorization tells whether the user lacks a right on a topic.
+func IsTopicAuthorization(err error) bool { return kafkaCode(err) == kafka.TopicAuthorizationFailed }
+
+func kafkaCode(err error) kafka.Error {
+	var k kafka.Error
+	if errors.As(err, &k) {
+		return k
+	}
+	return 0
+}
+
+var (
+	_ protocol.BrokerMessage = (*exchange)(nil)
+	_ protocol.RawExchanger  = (*exchange)(nil)
+)

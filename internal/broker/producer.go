@@ -1,0 +1,406 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/broker/recordbatch"
+)
+
+// ProducerConfig sets how records are batched and sent.
+type ProducerConfig struct {
+	Codec       recordbatch.Codec
+	BatchBytes  int           // largest batch, before compression
+	BufferBytes int64         // all queues together never hold more than this
+	Linger      time.Duration // how long a sender waits for more after the first record
+	// Transaction makes the producer transactional; nil: idempotent only.
+	Transaction *Transaction
+	Log         *zap.Logger
+}
+
+// Producer sends record batches, idempotently: sequence numbers let the broker
+// drop a batch that was sent twice because its acknowledgement was lost.
+// Queues are made before Run; they are filled by any goroutine and sent by one
+// goroutine for each broker.
+//
+// Records are counted in epochs. Cut ends one: what was appended before it and what
+// comes after it are never in one batch. With a transaction, an epoch is one
+// transaction, and the batches of the next wait until it has ended: the broker
+// does not reliably refuse records that are sent too early, and would take
+// them into the transaction that is being committed.
+type Producer struct {
+	client *Client
+	cfg    ProducerConfig
+	log    *zap.Logger
+	ids    identifier
+
+	queues     []*Queue
+	batchBytes int
+
+	mu      sync.Mutex
+	senders map[int32]*sender
+	lost    []*Queue // those whose leader is not known
+	start   func(*sender)
+	seek    chan struct{} // wakes the search for leaders
+
+	fillEpoch atomic.Uint64
+	sendEpoch atomic.Uint64   // batches up to this one may be sent
+	live      [2]atomic.Int64 // batches not yet acknowledged, of even and odd epochs: at most two are alive
+	progress  chan struct{}   // an epoch may have drained
+	draining  atomic.Bool
+	drained   uint64 // epochs below this one have drained; the committer's own
+
+	failure     atomic.Pointer[error] // for good
+	failed      chan struct{}
+	breach      atomic.Pointer[error] // until Recover
+	interrupted chan struct{}
+
+	stock chan *recordbatch.Compressor
+}
+
+// identifier gives batches their identity: a plain idempotent one or a transaction's.
+type identifier interface {
+	identify(ctx context.Context) (identity, error)
+	// prepare is called before partitions are written.
+	prepare(ctx context.Context, parts []producePart) error
+	// renew forgets an identity that a broker does not know any more. It returns an
+	// error if going on with a new one would not be right.
+	renew(serial uint32, cause error) error
+}
+
+// identity is what a batch is stamped with.
+type identity struct {
+	serial        uint32 // counts identities of this process; 0 is none
+	producerID    int64
+	epoch         int16
+	transactional bool
+}
+
+// Sizes below which batches are not worth a request, and above which a request is
+// split over rounds.
+const (
+	minBatchBytes = 16 << 10
+	maxRequest    = 8 << 20
+)
+
+// ErrInterrupted says that what was appended since the last commit cannot be committed:
+// the work has to be done again from the committed offsets, after Recover.
+var ErrInterrupted = errors.New("output since the last commit is void")
+
+// NewProducer prepares a producer; Run makes it work.
+func NewProducer(c *Client, cfg ProducerConfig) *Producer {
+	p := &Producer{
+		client: c, cfg: cfg, log: cfg.Log,
+		senders:     map[int32]*sender{},
+		seek:        make(chan struct{}, 1),
+		progress:    make(chan struct{}, 1),
+		failed:      make(chan struct{}),
+		interrupted: make(chan struct{}, 1),
+		stock:       make(chan *recordbatch.Compressor, 8), //nolint:mnd // more than cores would be idle
+	}
+	p.ids = &idempotence{client: c, log: cfg.Log}
+	p.sendEpoch.Store(math.MaxUint64)
+	if cfg.Transaction != nil {
+		p.ids = cfg.Transaction
+		p.sendEpoch.Store(0)
+	}
+	return p
+}
+
+// Queue makes the queue of one output partition. acked counts its acknowledged records.
+// All queues must be made before Run.
+func (p *Producer) Queue(tp TopicPartition, acked *atomic.Int64) *Queue {
+	q := &Queue{TopicPartition: tp, producer: p, acked: acked, node: -1}
+	q.room.L = &q.mu
+	p.queues = append(p.queues, q)
+	// Each queue has one batch open and maxLine behind it, so this bound is also
+	// the bound of the whole.
+	share := p.cfg.BufferBytes / int64(len(p.queues)*(maxLine+1))
+	p.batchBytes = int(min(max(share, minBatchBytes), int64(p.cfg.BatchBytes)))
+	return q
+}
+
+// Run sends until ctx ends or something fails that trying again cannot mend.
+func (p *Producer) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	p.mu.Lock()
+	p.start = func(s *sender) { wg.Go(func() { s.run(ctx) }) }
+	for _, s := range p.senders {
+		p.start(s)
+	}
+	p.mu.Unlock()
+	wg.Go(func() { p.seekLeaders(ctx) })
+	defer p.wakeAll()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-p.failed:
+		return p.Err()
+	}
+}
+
+// Cut ends the epoch and returns it. Nobody may append during Cut.
+func (p *Producer) Cut() (epoch uint64) {
+	for _, q := range p.queues {
+		q.cut()
+	}
+	p.draining.Store(true)
+	epoch = p.fillEpoch.Add(1) - 1
+	p.mu.Lock()
+	for _, s := range p.senders {
+		s.hurry()
+	}
+	p.mu.Unlock()
+	for _, q := range p.queues {
+		q.offer()
+	}
+	return epoch
+}
+
+// Drained waits until every batch up to an epoch that was cut has been acknowledged. If the
+// wait for an earlier epoch was given up, nobody may append during this one: the
+// counters tell apart only an epoch and the one that is being filled after it.
+func (p *Producer) Drained(ctx context.Context, epoch uint64) error {
+	defer p.draining.Store(false)
+	if p.cfg.Transaction != nil { // an epoch whose wait was given up goes into this transaction
+		p.raiseSendEpoch(epoch)
+	}
+	for p.live[epoch&1].Load() > 0 || p.drained < epoch && p.live[(epoch+1)&1].Load() > 0 {
+		if err := p.stopped(); err != nil {
+			return err
+		}
+		select {
+		case <-p.progress:
+		case <-p.failed:
+		case <-p.interrupted:
+			p.signalInterrupt() // for whoever else waits
+		case <-ctx.Done():
+			return fmt.Errorf("wait for acknowledgements: %w", ctx.Err())
+		}
+	}
+	if err := p.stopped(); err != nil {
+		return err
+	}
+	p.drained = epoch + 1
+	return nil
+}
+
+func (p *Producer) raiseSendEpoch(epoch uint64) {
+	if p.sendEpoch.Load() < epoch {
+		p.sendEpoch.Store(epoch)
+		for _, q := range p.queues {
+			q.offer()
+		}
+	}
+}
+
+// Allow lets the batches after an epoch be sent: its transaction has ended.
+func (p *Producer) Allow(epoch uint64) {
+	if p.cfg.Transaction == nil {
+		return
+	}
+	p.raiseSendEpoch(epoch + 1)
+}
+
+func (p *Producer) transactionalID() *string {
+	if p.cfg.Transaction == nil {
+		return nil
+	}
+	return &p.cfg.Transaction.id
+}
+
+func (p *Producer) maySend(epoch uint64) bool { return epoch <= p.sendEpoch.Load() }
+
+func (p *Producer) opened(epoch uint64) { p.live[epoch&1].Add(1) }
+
+func (p *Producer) settled(epoch uint64) {
+	if p.live[epoch&1].Add(-1) == 0 {
+		signal(p.progress)
+	}
+}
+
+// Recover forgets everything queued and begins anew, after an interruption or when output
+// cannot be finished in time. It returns the number of records forgotten. Nobody
+// may append meanwhile.
+func (p *Producer) Recover(ctx context.Context) (forgotten int64, err error) {
+	for _, q := range p.queues {
+		forgotten += q.discard()
+	}
+	// What was on the wire may or may not have used its sequence numbers.
+	if p.cfg.Transaction != nil {
+		err = p.cfg.Transaction.Abort(ctx)
+		p.sendEpoch.Store(p.fillEpoch.Load())
+	} else if plain, ok := p.ids.(*idempotence); ok {
+		plain.forget()
+	}
+	p.drained = p.fillEpoch.Load()
+	p.breach.Store(nil)
+	select {
+	case <-p.interrupted:
+	default:
+	}
+	return forgotten, err
+}
+
+// Err is what made the producer fail for good, or nil.
+func (p *Producer) Err() error {
+	if e := p.failure.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// Failed is closed when the producer has failed for good; Err says why.
+func (p *Producer) Failed() <-chan struct{} { return p.failed }
+
+// Interrupted says that an ErrInterrupted waits to be seen.
+func (p *Producer) Interrupted() <-chan struct{} { return p.interrupted }
+
+// stopped is why nothing more can be appended or acknowledged.
+func (p *Producer) stopped() error {
+	if err := p.Err(); err != nil {
+		return err
+	}
+	if e := p.breach.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+func (p *Producer) fail(err error) {
+	if p.failure.CompareAndSwap(nil, &err) {
+		close(p.failed)
+		go p.wakeAll() // the caller may hold a queue
+	}
+}
+
+// interrupt voids what was appended since the last commit.
+func (p *Producer) interrupt(err error) {
+	err = fmt.Errorf("%w: %w", ErrInterrupted, err)
+	if p.breach.CompareAndSwap(nil, &err) {
+		p.signalInterrupt()
+		go p.wakeAll() // the caller may hold a queue
+	}
+}
+
+func (p *Producer) signalInterrupt() { signal(p.interrupted) }
+
+func (p *Producer) wakeAll() {
+	for _, q := range p.queues {
+		q.wake()
+	}
+}
+
+// seal compresses a batch.
+func (p *Producer) seal(b *batch) error {
+	var c *recordbatch.Compressor
+	select {
+	case c = <-p.stock:
+	default:
+		c = recordbatch.NewCompressor()
+	}
+	err := b.build.Seal(c, p.cfg.Codec)
+	select {
+	case p.stock <- c:
+	default:
+	}
+	if err != nil {
+		return fmt.Errorf("compress batch: %w", err)
+	}
+	return nil
+}
+
+// enqueue hands a queue to the sender of its leader. It is called with q.mu held.
+func (p *Producer) enqueue(q *Queue) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if q.node < 0 {
+		p.lost = append(p.lost, q)
+		signal(p.seek)
+		return
+	}
+	p.sender(q.node).add(q)
+}
+
+// full tells the sender that a queue has a batch worth sending at once. It is called
+// with q.mu held.
+func (p *Producer) full(q *Queue) {
+	if !q.queued {
+		q.queued = true
+		p.enqueue(q)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s, ok := p.senders[q.node]; ok {
+		s.hurry()
+	}
+}
+
+func (p *Producer) sender(node int32) *sender {
+	s, ok := p.senders[node]
+	if !ok {
+		s = &sender{p: p, node: node, wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
+		p.senders[node] = s
+		if p.start != nil {
+			p.start(s)
+		}
+	}
+	return s
+}
+
+// seekLeaders finds leaders for queues that have lost theirs, for as long as it takes.
+func (p *Producer) seekLeaders(ctx context.Context) {
+	var pause backoff
+	quiet := NewQuiet(p.log)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.seek:
+		}
+		p.mu.Lock()
+		lost := p.lost
+		p.lost = nil
+		p.mu.Unlock()
+		if p.place(ctx, lost, quiet) {
+			pause.reset()
+			continue
+		}
+		if !pause.wait(ctx) {
+			return
+		}
+		p.client.Refresh(ctx)
+		signal(p.seek)
+	}
+}
+
+// place hands queues to their leaders' senders and reports whether all have one.
+func (p *Producer) place(ctx context.Context, lost []*Queue, quiet *Quiet) bool {
+	layout, err := p.client.Layout(ctx)
+	all := true
+	for _, q := range lost {
+		node := int32(-1)
+		if err == nil {
+			node = Leader(layout, q.Topic, q.Partition)
+		}
+		if node < 0 {
+			all = false
+			quiet.Warn("output partition has no leader, waiting for one", zap.String("topic", q.Topic), zap.Int32("partition", q.Partition), zap.Error(err))
+		}
+		q.mu.Lock()
+		q.node = node
+		p.enqueue(q)
+		q.mu.Unlock()
+	}
+	return all
+}

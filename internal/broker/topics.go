@@ -1,0 +1,176 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Topic is what a start needs to know of a topic.
+type Topic struct {
+	Name            string
+	Partitions      int32
+	MaxMessageBytes int  // the topic's max.message.bytes; 0: could not be read
+	Readable        bool // by this user, as far as the broker says
+	Writable        bool
+}
+
+// MissingTopicsError lists topics that do not exist.
+type MissingTopicsError struct {
+	Topics  []string
+	Brokers []string
+}
+
+// Error names each topic with the command that creates it.
+func (e *MissingTopicsError) Error() string {
+	var b strings.Builder
+	for i, t := range e.Topics {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "topic %q does not exist: create it with\n  kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 12 --replication-factor 3\nor set kafka.create_topics: true for trying out",
+			t, strings.Join(e.Brokers, ","), t)
+	}
+	return b.String()
+}
+
+// Topics reads the metadata of topics. Missing ones are a *MissingTopicsError; a
+// topic that this user may not even describe is an error that names it.
+func (c *Client) Topics(ctx context.Context, names []string) (map[string]Topic, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.SetVersion(8)
+	req.AllowAutoTopicCreation, req.IncludeTopicAuthorizedOperations = false, true
+	for _, n := range names {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(n)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := c.Request(ctx, AnyNode, req)
+	if err != nil {
+		return nil, err
+	}
+	md, ok := resp.(*kmsg.MetadataResponse)
+	if !ok {
+		return nil, errFrame
+	}
+	var (
+		topics  = map[string]Topic{}
+		missing = &MissingTopicsError{Brokers: c.brokers}
+		others  []error
+	)
+	for i := range md.Topics {
+		t := &md.Topics[i]
+		if t.Topic == nil {
+			continue
+		}
+		switch code := kafka.Error(t.ErrorCode); code { //nolint:exhaustive // all others are failures
+		case 0, kafka.LeaderNotAvailable:
+			topics[*t.Topic] = Topic{
+				Name: *t.Topic, Partitions: int32(len(t.Partitions)), //nolint:gosec // as many as the protocol can number
+				Readable: allowed(t.AuthorizedOperations, aclRead), Writable: allowed(t.AuthorizedOperations, aclWrite),
+			}
+		case kafka.UnknownTopicOrPartition:
+			missing.Topics = append(missing.Topics, *t.Topic)
+		case kafka.TopicAuthorizationFailed:
+			others = append(others, fmt.Errorf("topic %q: this user may not see it (or it does not exist): allow DESCRIBE on it: %w", *t.Topic, code))
+		default:
+			others = append(others, fmt.Errorf("topic %q: %w", *t.Topic, code))
+		}
+	}
+	if len(missing.Topics) > 0 {
+		others = append(others, missing)
+	}
+	return topics, errors.Join(others...)
+}
+
+// Bits of authorized_operations, numbered as Kafka's AclOperation.
+const (
+	aclRead  = 3
+	aclWrite = 4
+)
+
+// allowed reads a bit field of operations. Brokers that do not tell answer with the
+// smallest int32; then nothing is known, and the first request will tell.
+func allowed(ops int32, op int) bool { return ops == -1<<31 || ops&(1<<op) != 0 }
+
+// MaxMessageBytes reads max.message.bytes of topics. Without the right to describe
+// configurations (or on an error) a topic is left out.
+func (c *Client) MaxMessageBytes(ctx context.Context, names []string) map[string]int {
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.SetVersion(1)
+	for _, n := range names {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, n
+		r.ConfigNames = []string{"max.message.bytes"}
+		req.Resources = append(req.Resources, r)
+	}
+	limits := map[string]int{}
+	resp, err := c.Request(ctx, AnyNode, req)
+	if err != nil {
+		return limits
+	}
+	dc, ok := resp.(*kmsg.DescribeConfigsResponse)
+	if !ok {
+		return limits
+	}
+	for i := range dc.Resources {
+		r := &dc.Resources[i]
+		for j := range r.Configs {
+			if v := r.Configs[j].Value; r.Configs[j].Name == "max.message.bytes" && v != nil {
+				if n, err := strconv.Atoi(*v); err == nil && n > 0 {
+					limits[r.ResourceName] = n
+				}
+			}
+		}
+	}
+	return limits
+}
+
+// CreateTopics makes topics with the brokers' default replication; those that exist
+// already are left as they are.
+func (c *Client) CreateTopics(ctx context.Context, names []string, partitions int32) error {
+	controller, err := c.controller(ctx)
+	if err != nil {
+		return err
+	}
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.SetVersion(4)
+	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
+	for _, n := range names {
+		t := kmsg.NewCreateTopicsRequestTopic()
+		t.Topic, t.NumPartitions, t.ReplicationFactor = n, partitions, -1
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := c.Request(ctx, controller, req)
+	if err != nil {
+		return err
+	}
+	ct, ok := resp.(*kmsg.CreateTopicsResponse)
+	if !ok {
+		return errFrame
+	}
+	var errs []error
+	for i := range ct.Topics {
+		t := &ct.Topics[i]
+		if code := kafka.Error(t.ErrorCode); code != 0 && code != kafka.TopicAlreadyExists {
+			errs = append(errs, fmt.Errorf("create topic %q: %w", t.Topic, code))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Client) controller(ctx context.Context) (int32, error) {
+	l, err := c.Layout(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, ok := l.Brokers[l.Controller]; !ok {
+		return AnyNode, nil
+	}
+	return l.Controller, nil
+}

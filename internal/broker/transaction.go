@@ -1,0 +1,274 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+)
+
+// Transaction is the one transactional producer of a process (KIP-447): outputs and
+// input offsets commit together, and the group's generation fences what a former
+// owner still tries to commit. It speaks transaction protocol 1, which every
+// broker from 2.5 to 4.x takes.
+type Transaction struct {
+	client      *Client
+	log         *zap.Logger
+	id          string
+	timeout     time.Duration
+	coordinator *Coordinator
+
+	mu    sync.Mutex
+	ident identity
+	ok    bool // ident may be used
+	added map[TopicPartition]struct{}
+	open  bool // the coordinator knows of an open transaction
+}
+
+// ErrTwin says that another process runs under the same transactional id and has taken it over.
+var ErrTwin = errors.New("another process uses the same instance name")
+
+// NewTransaction prepares a transaction. timeout is how long the coordinator waits for a
+// silent owner before it aborts.
+func (c *Client) NewTransaction(id string, timeout time.Duration, log *zap.Logger) *Transaction {
+	return &Transaction{
+		client: c, log: log, id: id, timeout: timeout, coordinator: newTransactionCoordinator(c, id),
+		added: map[TopicPartition]struct{}{},
+	}
+}
+
+// Begin takes the transactional id over: what a former process with it left open is
+// aborted, and that process, if it still runs, is fenced.
+func (t *Transaction) Begin(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.init(ctx, -1, -1)
+}
+
+// Abort ends an open transaction without effect and makes the id usable again after a
+// time-out. It asks with its own id and epoch: that is refused, with ErrTwin, if
+// another process has taken the id over, and never takes it back from it.
+func (t *Transaction) Abort(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.init(ctx, t.ident.producerID, t.ident.epoch)
+}
+
+func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) error {
+	t.ok = false
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.SetVersion(4)
+	req.TransactionalID, req.TransactionTimeoutMillis = &t.id, int32(t.timeout.Milliseconds())
+	req.ProducerID, req.ProducerEpoch = producerID, epoch
+	resp, err := t.coordinator.do(ctx, req, func(r kmsg.Response) int16 { return codeOf(r) })
+	if err != nil {
+		return fmt.Errorf("begin transactions: %w", err)
+	}
+	init, ok := resp.(*kmsg.InitProducerIDResponse)
+	if !ok {
+		return errFrame
+	}
+	switch code := kafka.Error(init.ErrorCode); code { //nolint:exhaustive // all others are plain failures
+	case 0:
+	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
+		return fmt.Errorf("%w (transactional id %q): give each process its own kafka.instance or --instance: %w", ErrTwin, t.id, code)
+	case kafka.TransactionalIDAuthorizationFailed:
+		return fmt.Errorf("begin transactions: %w (allow WRITE and DESCRIBE on transactional id %q, or set delivery: at_least_once)", code, t.id)
+	case kafka.InvalidTransactionTimeout:
+		return fmt.Errorf("begin transactions: %w (kafka.transaction_timeout %v is above the brokers' transaction.max.timeout.ms)", code, t.timeout)
+	default:
+		return fmt.Errorf("begin transactions: %w", code)
+	}
+	t.ident = identity{serial: t.ident.serial + 1, producerID: init.ProducerID, epoch: init.ProducerEpoch, transactional: true}
+	t.ok, t.open = true, false
+	clear(t.added)
+	return nil
+}
+
+func (t *Transaction) identify(context.Context) (identity, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ok {
+		return identity{}, fmt.Errorf("%w: transaction has to be begun anew", ErrInterrupted)
+	}
+	return t.ident, nil
+}
+
+func (t *Transaction) renew(serial uint32, cause error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if serial != t.ident.serial {
+		return nil // about a batch of before the last Abort
+	}
+	return fmt.Errorf("transaction is over: %w", cause)
+}
+
+// prepare puts partitions into the transaction before the first record goes to them.
+func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var fresh []TopicPartition
+	for _, p := range parts {
+		if _, ok := t.added[p.queue.TopicPartition]; !ok {
+			fresh = append(fresh, p.queue.TopicPartition)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	req := kmsg.NewPtrAddPartitionsToTxnRequest()
+	req.SetVersion(3)
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.id, t.ident.producerID, t.ident.epoch
+	for topic, ids := range byTopic(fresh) {
+		rt := kmsg.NewAddPartitionsToTxnRequestTopic()
+		rt.Topic, rt.Partitions = topic, ids
+		req.Topics = append(req.Topics, rt)
+	}
+	resp, err := t.coordinator.do(ctx, req, codeOf)
+	if err != nil {
+		return err
+	}
+	if err := t.check("add partitions to the transaction", codeOf(resp)); err != nil {
+		return err
+	}
+	t.open = true
+	for _, tp := range fresh {
+		t.added[tp] = struct{}{}
+	}
+	return nil
+}
+
+// Commit puts the input offsets into the transaction, guarded by the membership, and ends
+// it. ErrLostMembership and ErrInterrupted mean that it was not committed; after any
+// error but those its fate is not known until Abort.
+func (t *Transaction) Commit(ctx context.Context, group *Coordinator, m Membership, offsets map[TopicPartition]int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ok {
+		return fmt.Errorf("%w: transaction has to be begun anew", ErrInterrupted)
+	}
+	if len(offsets) > 0 {
+		if err := t.addOffsets(ctx, group, m, offsets); err != nil {
+			return err
+		}
+	}
+	if !t.open {
+		return nil
+	}
+	return t.end(ctx)
+}
+
+func (t *Transaction) addOffsets(ctx context.Context, group *Coordinator, m Membership, offsets map[TopicPartition]int64) error {
+	add := kmsg.NewPtrAddOffsetsToTxnRequest()
+	add.SetVersion(3)
+	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = t.id, t.ident.producerID, t.ident.epoch, m.Group
+	resp, err := t.coordinator.do(ctx, add, codeOf)
+	if err != nil {
+		return err
+	}
+	if err := t.check("add offsets to the transaction", codeOf(resp)); err != nil {
+		return err
+	}
+	t.open = true
+
+	req := kmsg.NewPtrTxnOffsetCommitRequest()
+	req.SetVersion(3)
+	req.TransactionalID, req.Group, req.ProducerID, req.ProducerEpoch = t.id, m.Group, t.ident.producerID, t.ident.epoch
+	req.Generation, req.MemberID = m.Generation, m.MemberID
+	topics := map[string]int{}
+	for tp, offset := range offsets {
+		i, ok := topics[tp.Topic]
+		if !ok {
+			rt := kmsg.NewTxnOffsetCommitRequestTopic()
+			rt.Topic = tp.Topic
+			i = len(req.Topics)
+			topics[tp.Topic] = i
+			req.Topics = append(req.Topics, rt)
+		}
+		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+		p.Partition, p.Offset, p.LeaderEpoch = tp.Partition, offset, -1
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+	}
+	if resp, err = group.do(ctx, req, codeOf); err != nil {
+		return err
+	}
+	return t.check(fmt.Sprintf("commit offsets in generation %d", m.Generation), codeOf(resp))
+}
+
+// end commits. A lost answer is asked for again: the coordinator knows that it has
+// committed this epoch already.
+func (t *Transaction) end(ctx context.Context) error {
+	req := kmsg.NewPtrEndTxnRequest()
+	req.SetVersion(3)
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.id, t.ident.producerID, t.ident.epoch, true
+	resp, err := t.coordinator.do(ctx, req, codeOf)
+	if err != nil {
+		return err
+	}
+	if err := t.check("commit the transaction", codeOf(resp)); err != nil {
+		return err
+	}
+	t.open = false
+	clear(t.added)
+	return nil
+}
+
+// check turns a code into an error of the right kind.
+func (t *Transaction) check(what string, code int16) error {
+	switch k := kafka.Error(code); {
+	case k == 0:
+		return nil
+	case k == kafka.IllegalGeneration, k == kafka.UnknownMemberId, k == kafka.FencedInstanceID, k == kafka.RebalanceInProgress:
+		return fmt.Errorf("%s: %w: %w", what, ErrLostMembership, k)
+	case identityCode(k):
+		t.ok = false
+		return fmt.Errorf("%s: %w: %w", what, ErrInterrupted, k)
+	case k == kafka.TopicAuthorizationFailed:
+		return fmt.Errorf("%s: %w (allow WRITE on the output, dead-letter and route topics)", what, k)
+	case k == kafka.TransactionalIDAuthorizationFailed:
+		return fmt.Errorf("%s: %w (allow WRITE on transactional id %q, or set delivery: at_least_once)", what, k, t.id)
+	case k == kafka.GroupAuthorizationFailed:
+		return fmt.Errorf("%s: %w (allow READ on the group)", what, k)
+	default:
+		return fmt.Errorf("%s: %w", what, k)
+	}
+}
+
+// codeOf is the first error code of an answer about transactions; a partition that was
+// not tried because of another's error does not count.
+func codeOf(r kmsg.Response) int16 {
+	worst := int16(0)
+	note := func(code int16) {
+		if code != 0 && (worst == 0 || kafka.Error(worst) == operationNotAttempted) {
+			worst = code
+		}
+	}
+	switch r := r.(type) {
+	case *kmsg.InitProducerIDResponse:
+		note(r.ErrorCode)
+	case *kmsg.AddPartitionsToTxnResponse:
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				note(p.ErrorCode)
+			}
+		}
+	case *kmsg.AddOffsetsToTxnResponse:
+		note(r.ErrorCode)
+	case *kmsg.TxnOffsetCommitResponse:
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				note(p.ErrorCode)
+			}
+		}
+	case *kmsg.EndTxnResponse:
+		note(r.ErrorCode)
+	default:
+		note(int16(kafka.Unknown))
+	}
+	return worst
+}

@@ -1,0 +1,253 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go/protocol"
+	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/broker/recordbatch"
+)
+
+const (
+	fetchWait      = 500 * time.Millisecond // an idle request
+	fetchWaitShort = 10 * time.Millisecond  // while partitions are left out because their workers are behind
+	fetchMaxBytes  = 4 << 20                // of one answer: with prefetch, the bound of what waits for workers
+	leaderCheck    = 250 * time.Millisecond
+	retryPause     = 100 * time.Millisecond
+	// replicaFor is how long a partition is read from its preferred replica before the
+	// leader is asked again.
+	replicaFor = 5 * time.Minute
+)
+
+// chunk is what one answer held of one partition.
+type chunk struct {
+	from     int64 // records below were asked for before: skipped
+	next     int64 // the offset after the last whole batch
+	records  []byte
+	aborted  []broker.AbortedTransaction
+	response *broker.FetchResponse
+}
+
+// supervise keeps one fetcher running for each broker that there is something to read from.
+func (s *session) supervise(wg *sync.WaitGroup) {
+	tick := time.NewTicker(leaderCheck)
+	defer tick.Stop()
+	for {
+		layout, err := s.p.client.Layout(s.fetch)
+		if err == nil {
+			s.mu.Lock()
+			for node := range layout.Brokers {
+				if _, ok := s.fetchers[node]; !ok {
+					kick := make(chan struct{}, 1)
+					s.fetchers[node] = kick
+					wg.Go(func() { s.fetchFrom(node, kick) })
+				}
+			}
+			s.mu.Unlock()
+		}
+		select {
+		case <-s.fetch.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// fetchFrom asks one broker for the partitions it leads, over and over.
+func (s *session) fetchFrom(node int32, kick chan struct{}) {
+	quiet := broker.NewQuiet(s.p.log)
+	idle := time.NewTimer(leaderCheck)
+	defer idle.Stop()
+	for turn := 0; s.fetch.Err() == nil; turn++ {
+		req := s.plan(node, turn)
+		if len(req.Partitions) == 0 {
+			idle.Reset(leaderCheck)
+			select {
+			case <-s.fetch.Done():
+			case <-kick:
+			case <-idle.C:
+			}
+			continue
+		}
+		begun := time.Now()
+		resp, err := s.p.client.Fetch(s.fetch, req, s.buffers)
+		if err != nil {
+			s.giveUp(req)
+			if s.fetch.Err() == nil {
+				quiet.Warn("fetch failed, trying again", zap.Int32("broker", node), zap.Error(err))
+				s.p.client.Refresh(s.fetch)
+			}
+			continue
+		}
+		s.p.Metrics.fetches.Observe(time.Since(begun).Seconds())
+		stale := false
+		for i := range resp.Results {
+			stale = s.deliver(resp, &resp.Results[i], node, quiet) || stale
+		}
+		resp.Release()
+		if stale {
+			s.p.client.Refresh(s.fetch)
+		}
+	}
+}
+
+// plan makes the next request to a broker: its partitions whose workers have room. The
+// order rotates, because a broker fills its answer from the front.
+func (s *session) plan(node int32, turn int) *broker.FetchRequest {
+	req := &broker.FetchRequest{
+		Node: node, Rack: s.p.cfg.Rack, MaxWait: fetchWait, MaxBytes: fetchMaxBytes, ReadCommitted: s.p.cfg.ReadCommitted,
+	}
+	layout, err := s.p.client.Layout(s.fetch)
+	if err != nil {
+		return req
+	}
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.order {
+		part := s.order[(i+turn)%len(s.order)]
+		if part.asked || s.source(part, layout) != node {
+			continue
+		}
+		if part.outstanding >= prefetch || now.Before(part.retryAt) {
+			req.MaxWait = fetchWaitShort
+			continue
+		}
+		part.asked = true
+		req.Partitions = append(req.Partitions, broker.FetchPartition{TopicPartition: part.TopicPartition, Offset: part.next, MaxBytes: s.p.cfg.FetchBytes})
+	}
+	return req
+}
+
+// source is the broker to read a partition from: the preferred replica while there is
+// one, else the leader.
+func (s *session) source(part *partition, layout protocol.Cluster) int32 {
+	if part.replica >= 0 {
+		if _, ok := layout.Brokers[part.replica]; ok {
+			return part.replica
+		}
+		part.replica = -1
+	}
+	return broker.Leader(layout, part.Topic, part.Partition)
+}
+
+// giveUp takes a failed request back.
+func (s *session) giveUp(req *broker.FetchRequest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range req.Partitions {
+		part := s.parts[p.TopicPartition]
+		part.asked, part.replica, part.retryAt = false, -1, time.Now().Add(retryPause)
+	}
+}
+
+// deliver hands one partition's part of an answer to its worker. It reports whether the
+// metadata is out of date.
+func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, node int32, quiet *broker.Quiet) (stale bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	part, ok := s.parts[r.TopicPartition]
+	if !ok {
+		return false
+	}
+	part.asked = false
+	if r.Err != nil {
+		part.replica, part.retryAt = -1, time.Now().Add(retryPause)
+		return s.fetchError(part, r, quiet)
+	}
+	part.highWater = r.HighWatermark
+	if s.p.cfg.ReadCommitted {
+		part.highWater = r.LastStableOffset
+	}
+	if r.PreferredReplica >= 0 && r.PreferredReplica != node {
+		part.replica = r.PreferredReplica
+		time.AfterFunc(replicaFor, func() {
+			s.mu.Lock()
+			part.replica = -1
+			s.mu.Unlock()
+		})
+		return false
+	}
+	next, whole, err := recordbatch.Skim(r.Records)
+	if err != nil {
+		s.fail(fmt.Errorf("read %s/%d at offset %d: %w", part.Topic, part.Partition, part.next, err))
+		return false
+	}
+	if whole == 0 {
+		return false
+	}
+	s.p.Metrics.fetchedBytes.Add(float64(whole))
+	resp.Retain()
+	part.inbox <- &chunk{from: part.next, next: next, records: r.Records[:whole], aborted: r.Aborted, response: resp} // has room: see prefetch
+	part.outstanding++
+	part.next = next
+	return false
+}
+
+func (s *session) fetchError(part *partition, r *broker.FetchResult, quiet *broker.Quiet) (stale bool) {
+	where := fmt.Sprintf("%s/%d", part.Topic, part.Partition)
+	switch {
+	case broker.IsOutOfRange(r.Err):
+		go s.reset(part, r.LogStartOffset)
+		part.asked = true // until reset has found where to go on
+		return false
+	case broker.IsTopicAuthorization(r.Err):
+		s.fail(fmt.Errorf("read %s: %w (allow READ on topic %q for this user)", where, r.Err, part.Topic))
+		return false
+	case broker.IsLeadership(r.Err):
+		quiet.Warn("partition cannot be read now, trying again", zap.String("partition", where), zap.Error(r.Err))
+		return true
+	default:
+		quiet.Warn("fetch failed for a partition, trying again", zap.String("partition", where), zap.Error(r.Err))
+		return true
+	}
+}
+
+// reset goes on at the start or the end of a log that does not hold the next offset.
+func (s *session) reset(part *partition, logStart int64) {
+	where := fmt.Sprintf("%s/%d", part.Topic, part.Partition)
+	at := broker.Earliest
+	switch s.p.cfg.OutOfRange {
+	case Stop:
+		s.fail(fmt.Errorf("read %s: offset %d is not in the log any more, which starts at %d: records were deleted before they were read, or the topic was made anew; choose with input.on_out_of_range: earliest or latest, or set the group's offset", where, part.next, logStart))
+		return
+	case ToLatest:
+		at = broker.Latest
+	case ToEarliest:
+	}
+	found, err := s.p.client.ListOffsets(s.fetch, []broker.TopicPartition{part.TopicPartition}, at, s.p.cfg.ReadCommitted)
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			s.fail(fmt.Errorf("read %s: find where to go on: %w", where, err))
+		}
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.p.log.Error("offset is not in the log any more: records may have been missed", zap.String("partition", where),
+		zap.Int64("offset", part.next), zap.Int64("log_start", logStart), zap.Int64("going_on_at", found[part.TopicPartition]))
+	s.p.Metrics.outOfRange.Inc()
+	part.next, part.asked = found[part.TopicPartition], false
+}
+
+// finished tells the fetcher that a worker has room again.
+func (s *session) finished(part *partition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	part.outstanding--
+	if part.outstanding != prefetch-1 { // it was not left out of a request
+		return
+	}
+	for _, kick := range s.fetchers {
+		select {
+		case kick <- struct{}{}:
+		default:
+		}
+	}
+}

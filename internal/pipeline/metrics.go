@@ -1,0 +1,126 @@
+package pipeline
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the pipeline's own; the ledger's figures are read when they are collected.
+type Metrics struct {
+	rebalances     prometheus.Counter
+	outOfRange     prometheus.Counter
+	fetchedBytes   prometheus.Counter
+	commitFailures prometheus.Counter
+	fetches        prometheus.Histogram
+	commits        prometheus.Histogram
+}
+
+const namespace = "enricher"
+
+func newMetrics() *Metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+	}
+	histogram := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: name, Help: help,
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), NativeHistogramBucketFactor: 1.1, //nolint:mnd // 1 ms to 8 s
+		})
+	}
+	return &Metrics{
+		rebalances:     counter("group_generations_total", "Generations of the consumer group that this process took part in."),
+		outOfRange:     counter("offset_resets_total", "Partitions whose offset was not in the log any more and that went on elsewhere."),
+		fetchedBytes:   counter("fetched_bytes_total", "Bytes of whole record batches fetched, as compressed on the wire."),
+		commitFailures: counter("commit_failures_total", "Commits that failed; the next one covers the same offsets."),
+		fetches:        histogram("fetch_duration_seconds", "Time of fetch requests, the broker's waiting included."),
+		commits:        histogram("commit_duration_seconds", "Time of offset commits."),
+	}
+}
+
+// Register registers everything that the pipeline measures.
+func (p *Pipeline) Register(r prometheus.Registerer) {
+	m := p.Metrics
+	r.MustRegister(m.rebalances, m.outOfRange, m.fetchedBytes, m.commitFailures, m.fetches, m.commits, &collector{p})
+}
+
+// collector reports the ledger and the partitions as they are at the moment.
+type collector struct{ p *Pipeline }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+}
+
+// Describe sends nothing: the collector is unchecked, its labels come with the traffic.
+func (*collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	t := c.p.Ledger.Totals()
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	events := desc("events_total", "Events read, by outcome.", "outcome")
+	for o, n := range t.Outcomes {
+		counter(events, n, o)
+	}
+	codes := desc("events_by_code_total", "Events by hangup-cause code; codes beyond the first 512 different ones count as other.", "code")
+	for code, n := range t.Codes {
+		counter(codes, n, strconv.Itoa(int(code)))
+	}
+	if t.OtherCodes > 0 {
+		counter(codes, t.OtherCodes, "other")
+	}
+	counter(desc("output_records_total", "Events handed to the output topic."), t.Output)
+	counter(desc("filtered_events_total", "Events left out of the output because output.drop says so."), t.Filtered)
+	counter(desc("replaced_objects_total", "Events that had an object under enrich.field already, which was replaced."), t.Replaced)
+	counter(desc("abandoned_records_total", "Records given up unacknowledged when partitions were revoked; their input is processed again by the next owner."), t.Abandoned)
+	reasons := desc("dead_letters_total", "Dead letters, by reason.", "reason")
+	for r, n := range t.Reasons {
+		counter(reasons, n, r)
+	}
+	routes := desc("route_records_total", "Copies made for routes, by route.", "route")
+	for r, n := range t.Routes {
+		counter(routes, n, r)
+	}
+	acked := desc("acknowledged_records_total", "Records acknowledged by all in-sync replicas, by topic.", "topic")
+	for topic, n := range t.Acked {
+		counter(acked, n, topic)
+	}
+	lag := desc("partition_lag_records", "Records between the committed offset and the end of an owned partition.", "topic", "partition")
+	lags := c.p.Lags()
+	for _, l := range lags {
+		gauge(lag, l.Records, l.Topic, strconv.Itoa(int(l.Partition)))
+	}
+	gauge(desc("assigned_partitions", "Input partitions that this process owns."), int64(len(lags)))
+}
+
+// Lag is how far one owned partition is behind.
+type Lag struct {
+	Topic     string
+	Partition int32
+	Records   int64 // end of what may be read, less the committed offset; 0 while neither is known
+	Committed int64 // -1: nothing committed yet
+}
+
+// Lags lists the owned partitions.
+func (p *Pipeline) Lags() []Lag {
+	s := p.current.Load()
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lags := make([]Lag, 0, len(s.order))
+	for _, part := range s.order {
+		l := Lag{Topic: part.Topic, Partition: part.Partition, Committed: part.committed}
+		if from := max(part.committed, part.start); part.highWater > from {
+			l.Records = part.highWater - from
+		}
+		lags = append(lags, l)
+	}
+	return lags
+}

@@ -1,0 +1,193 @@
+// Package pipeline is the stream filter: it owns partitions for the length of a group
+// generation, enriches what they hold, and moves their committed offsets over
+// input whose output is acknowledged.
+//
+// It is not where events are understood (pkg/enrich), routed (internal/route) or put
+// on the wire (internal/broker).
+//
+//	fetcher (one per broker, many partitions a request)
+//	  → worker (one goroutine owns one partition: decode, enrich, route, append)
+//	    → queues (one per output partition)
+//	      → sender (one per broker, many partitions a request)
+//	        → acknowledged → commit
+//
+// A commit is a cut through all of it: between two batches of every worker the
+// positions are noted and the output queues closed behind what came before; when
+// all of that is acknowledged, the positions are committed. Workers go on
+// meanwhile. With exactly_once the part between two cuts is one transaction.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/broker/recordbatch"
+	"github.com/callstream/enricher/internal/route"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+// Config is what the pipeline needs to know; internal/app makes it from the file.
+type Config struct {
+	Topics        []string
+	Group         string
+	Start         Start
+	OutOfRange    OutOfRange
+	ReadCommitted bool
+	Rack          string
+
+	Output       string
+	Drop         [enrich.NumOutcomes]bool // outcomes that are not written to Output
+	DeadLetter   string                   // "": stop at the first malformed event
+	Routes       []Route
+	CreateTopics bool
+
+	ExactlyOnce        bool
+	Instance           string        // names this process's transactions; stable over restarts
+	TransactionTimeout time.Duration // with exactly_once
+
+	Codec           recordbatch.Codec
+	FetchBytes      int32 // per partition and request
+	BatchBytes      int
+	BufferBytes     int64
+	Linger          time.Duration
+	CommitInterval  time.Duration
+	SessionTimeout  time.Duration
+	ShutdownTimeout time.Duration
+}
+
+// Route is a named copy of chosen events to a further topic.
+type Route struct {
+	Name  string
+	Match *route.Matcher
+	Topic string
+}
+
+// Start says where to begin where the group has no committed offset.
+type Start struct {
+	// Timestamp is in milliseconds since the epoch, or broker.Earliest or broker.Latest.
+	Timestamp int64
+}
+
+// OutOfRange says what to do where the committed offset is not in the log any more.
+type OutOfRange uint8
+
+// The choices for OutOfRange.
+const (
+	ToEarliest OutOfRange = iota
+	ToLatest
+	Stop
+)
+
+// Pipeline is the running filter.
+type Pipeline struct {
+	cfg      Config
+	client   *broker.Client
+	enricher atomic.Pointer[enrich.Enricher] // one batch sees one
+	log      *zap.Logger
+
+	turn     sync.RWMutex        // held for reading by a worker for each batch, for writing by a cut
+	txn      *broker.Transaction // nil: at least once
+	producer *broker.Producer
+	output   *target
+	dead     *target // nil: stop at malformed events
+	routes   []*target
+	inputs   []int32 // partition counts of cfg.Topics at the start
+
+	Ledger  *Ledger
+	Metrics *Metrics
+	state   atomic.Int32
+	current atomic.Pointer[session] // nil between generations
+}
+
+// New prepares a pipeline.
+func New(cfg Config, client *broker.Client, e *enrich.Enricher, log *zap.Logger) *Pipeline {
+	p := &Pipeline{cfg: cfg, client: client, log: log, Ledger: newLedger(cfg.Routes), Metrics: newMetrics()}
+	p.enricher.Store(e)
+	return p
+}
+
+// State is where the pipeline is in its life.
+type State int32
+
+// The states.
+const (
+	Starting State = iota
+	Joining
+	Running
+	Draining
+	Stopped
+)
+
+// State tells where the pipeline is in its life.
+func (p *Pipeline) State() State { return State(p.state.Load()) }
+
+// Run checks the topics, joins the group and filters until ctx ends; then it finishes
+// what is in flight within ShutdownTimeout, commits and leaves. It returns nil
+// after a clean end, or what made it stop.
+func (p *Pipeline) Run(ctx context.Context) error {
+	defer p.state.Store(int32(Stopped))
+	if err := p.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // asked to stop before it began
+		}
+		return err
+	}
+	// The producer outlives ctx: it has to send what is in flight when ctx ends.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	sent := make(chan error, 1)
+	go func() { sent <- p.producer.Run(work) }()
+
+	group, err := p.client.JoinGroup(broker.GroupConfig{
+		Group: p.cfg.Group, Topics: p.cfg.Topics,
+		SessionTimeout: p.cfg.SessionTimeout, RevokeTimeout: p.cfg.ShutdownTimeout,
+	})
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	err = p.generations(ctx, group)
+	if cerr := group.Close(); cerr != nil {
+		p.log.Warn("leaving the group failed; it will notice after the session timeout", zap.Error(cerr))
+	}
+	stop()
+	return errors.Join(err, <-sent)
+}
+
+// generations works through one assignment after the other.
+func (p *Pipeline) generations(ctx context.Context, group *broker.Group) error {
+	failing := false
+	for ctx.Err() == nil {
+		p.state.Store(int32(Joining))
+		a, err := group.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && broker.FatalGroupError(err):
+			return fmt.Errorf("%w (kafka user needs READ on group %q and on the input topics; session_timeout must be within the broker's group.*.session.timeout.ms)", err, p.cfg.Group)
+		case err != nil:
+			if !failing {
+				p.log.Warn("cannot join the group, trying again", zap.Error(err))
+			}
+			failing = true
+			continue
+		}
+		failing = false
+		p.Metrics.rebalances.Inc()
+		p.log.Info("joined the group", zap.Int32("generation", a.Generation), zap.Int("partitions", len(a.Partitions)))
+		err = a.Run(func(gen context.Context) error { return p.session(ctx, gen, a, group.Offsets()) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Swap puts another enricher in place: batches that begin later see it.
+func (p *Pipeline) Swap(e *enrich.Enricher) { p.enricher.Store(e) }

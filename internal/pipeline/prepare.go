@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/broker"
+)
+
+// defaultMaxMessage is Kafka's default for max.message.bytes, taken where the topic's
+// own cannot be read.
+const defaultMaxMessage = 1048588
+
+// createdPartitions is how many partitions kafka.create_topics gives to a topic.
+const createdPartitions = 4
+
+// prepare checks every topic before anything starts, and makes the queues.
+func (p *Pipeline) prepare(ctx context.Context) error {
+	outputs := p.outputTopics()
+	names := append(slices.Clone(p.cfg.Topics), outputs...)
+	slices.Sort(names)
+	names = slices.Compact(names)
+
+	topics, err := p.client.Topics(ctx, names)
+	var missing *broker.MissingTopicsError
+	if p.cfg.CreateTopics && errors.As(err, &missing) {
+		p.log.Info("creating topics", zap.Strings("topics", missing.Topics))
+		if err := p.client.CreateTopics(ctx, missing.Topics, createdPartitions); err != nil {
+			return fmt.Errorf("kafka.create_topics: %w", err)
+		}
+		topics, err = p.awaitTopics(ctx, names)
+	}
+	if err != nil {
+		return fmt.Errorf("check topics: %w", err)
+	}
+	if err := p.checkRights(topics, outputs); err != nil {
+		return err
+	}
+	limits := p.client.MaxMessageBytes(ctx, outputs)
+
+	if p.cfg.ExactlyOnce {
+		if err := p.beginTransactions(ctx); err != nil {
+			return err
+		}
+	}
+	p.producer = broker.NewProducer(p.client, broker.ProducerConfig{
+		Codec: p.cfg.Codec, BatchBytes: p.batchBytes(outputs, limits), BufferBytes: p.cfg.BufferBytes,
+		Linger: p.cfg.Linger, Transaction: p.txn, Log: p.log.Named("producer"),
+	})
+	// Two targets may be one topic: they share its queues.
+	shared := map[broker.TopicPartition]*broker.Queue{}
+	p.output = p.newTarget(p.cfg.Output, topics, limits, shared)
+	if p.cfg.DeadLetter != "" {
+		p.dead = p.newTarget(p.cfg.DeadLetter, topics, limits, shared)
+	}
+	for _, r := range p.cfg.Routes {
+		p.routes = append(p.routes, p.newTarget(r.Topic, topics, limits, shared))
+	}
+	for _, n := range p.cfg.Topics {
+		p.inputs = append(p.inputs, topics[n].Partitions)
+	}
+	return nil
+}
+
+// role is what this process does in its group; part of the transactional id, so that
+// roles of one group do not fence each other.
+const role = "filter"
+
+// beginTransactions takes over the transactional id of this instance, which also aborts
+// what a former process of that name left open: readers need not wait for its time-out.
+func (p *Pipeline) beginTransactions(ctx context.Context) error {
+	id := p.cfg.Group + "/" + role + "/" + p.cfg.Instance
+	p.txn = p.client.NewTransaction(id, p.cfg.TransactionTimeout, p.log.Named("transaction"))
+	limit, cancel := context.WithTimeout(ctx, transactionStart)
+	defer cancel()
+	if err := p.txn.Begin(limit); err != nil {
+		return fmt.Errorf("delivery: exactly_once: %w", err)
+	}
+	p.log.Info("transactions", zap.String("transactional_id", id), zap.Duration("timeout", p.cfg.TransactionTimeout))
+	return nil
+}
+
+// transactionStart is how long the start waits for the transaction coordinator; a cluster
+// that makes its first transaction creates the internal topic meanwhile.
+const transactionStart = 60 * time.Second
+
+func (p *Pipeline) outputTopics() []string {
+	names := []string{p.cfg.Output}
+	if p.cfg.DeadLetter != "" {
+		names = append(names, p.cfg.DeadLetter)
+	}
+	for _, r := range p.cfg.Routes {
+		names = append(names, r.Topic)
+	}
+	return names
+}
+
+// awaitTopics waits until new topics are known to the brokers.
+func (p *Pipeline) awaitTopics(ctx context.Context, names []string) (map[string]broker.Topic, error) {
+	for {
+		topics, err := p.client.Topics(ctx, names)
+		var missing *broker.MissingTopicsError
+		if !errors.As(err, &missing) {
+			return topics, err //nolint:wrapcheck // wrapped by the caller
+		}
+		p.client.Refresh(ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err() //nolint:wrapcheck // wrapped by the caller
+		}
+	}
+}
+
+func (p *Pipeline) checkRights(topics map[string]broker.Topic, outputs []string) error {
+	var errs []error
+	for _, n := range p.cfg.Topics {
+		if !topics[n].Readable {
+			errs = append(errs, fmt.Errorf("input topic %q: this user may not read it: allow READ and DESCRIBE on it", n))
+		}
+	}
+	for _, n := range outputs {
+		if !topics[n].Writable {
+			errs = append(errs, fmt.Errorf("topic %q: this user may not write it: allow WRITE and DESCRIBE on it", n))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// batchBytes is the configured size, or what the strictest topic takes.
+func (p *Pipeline) batchBytes(outputs []string, limits map[string]int) int {
+	n := p.cfg.BatchBytes
+	for _, t := range outputs {
+		if l := limits[t]; l > 0 {
+			n = min(n, l)
+		}
+	}
+	return n
+}
+
+func (p *Pipeline) newTarget(topic string, topics map[string]broker.Topic, limits map[string]int, shared map[broker.TopicPartition]*broker.Queue) *target {
+	n := topics[topic].Partitions
+	t := &target{topic: topic, byNumber: true, maxRecord: limits[topic]}
+	if t.maxRecord == 0 {
+		t.maxRecord = defaultMaxMessage
+	}
+	for _, in := range p.cfg.Topics {
+		t.byNumber = t.byNumber && topics[in].Partitions == n
+	}
+	for i := range n {
+		tp := broker.TopicPartition{Topic: topic, Partition: i}
+		q, ok := shared[tp]
+		if !ok {
+			q = p.producer.Queue(tp, p.Ledger.ackedOf(topic))
+			shared[tp] = q
+		}
+		t.queues = append(t.queues, q)
+	}
+	p.log.Info("writing", zap.String("topic", topic), zap.Int32("partitions", n), zap.String("partition_by", t.rule()), zap.Int("max_message_bytes", t.maxRecord))
+	return t
+}

@@ -1,0 +1,318 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/broker"
+)
+
+// session is the work of one group generation.
+type session struct {
+	p       *Pipeline
+	a       *broker.Assignment
+	offsets *broker.Coordinator
+	parts   map[broker.TopicPartition]*partition
+	order   []*partition // the same, in a fixed order
+	buffers *broker.FetchBuffers
+
+	// fetch ends when the generation or the process does; work goes on after it, for
+	// as long as what is in flight may take.
+	fetch context.Context //nolint:containedctx // a session is the length of these contexts
+	work  context.Context //nolint:containedctx // as above
+
+	failOnce sync.Once
+	failed   chan struct{}
+	err      error
+
+	mu       sync.Mutex // guards what partitions say of fetching
+	fetchers map[int32]chan struct{}
+}
+
+// partition is one owned input partition.
+type partition struct {
+	broker.TopicPartition
+
+	inbox chan *chunk
+
+	position int64 // the offset after the last batch worked through; guarded by Pipeline.turn
+
+	// Guarded by session.mu.
+	next        int64 // the next offset to fetch
+	outstanding int   // chunks delivered and not yet worked through
+	asked       bool  // part of a request that is out
+	replica     int32 // where to read; -1: from the leader
+	retryAt     time.Time
+	start       int64 // where this generation began
+	highWater   int64
+	committed   int64
+}
+
+// prefetch is how many chunks of a partition may wait or be worked on at once: one
+// being worked on and one behind it, so that the worker need not wait.
+const prefetch = 2
+
+// drainMargin is what a revoked member leaves of the rebalance timeout for joining again.
+const drainMargin = 2 * time.Second
+
+// session runs until the generation ends (gen), the process is asked to stop (ctx), or
+// something fails; then it settles what is in flight.
+func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offsets *broker.Coordinator) error {
+	fetch, stopFetch := context.WithCancel(ctx)
+	defer stopFetch()
+	defer context.AfterFunc(gen, stopFetch)()
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+
+	s := &session{
+		p: p, a: a, offsets: offsets, fetch: fetch, work: work,
+		parts: map[broker.TopicPartition]*partition{}, failed: make(chan struct{}),
+		buffers: broker.NewFetchBuffers(4), fetchers: map[int32]chan struct{}{}, //nolint:mnd // a few for each broker
+	}
+	if err := s.begin(); err != nil {
+		if fetch.Err() != nil {
+			return nil //nolint:nilerr // the generation ended before it began
+		}
+		return err
+	}
+	p.current.Store(s)
+	p.state.Store(int32(Running))
+
+	var fetching, working sync.WaitGroup
+	for _, part := range s.order {
+		working.Go(func() { newWorker(s, part).run() })
+	}
+	fetching.Go(func() { s.supervise(&fetching) })
+	s.commitLoop()
+
+	stopFetch()
+	fetching.Wait()
+	for _, part := range s.order {
+		close(part.inbox)
+	}
+	return s.settle(ctx, stopWork, &working)
+}
+
+// begin finds out where each partition starts.
+func (s *session) begin() error {
+	if err := s.checkCounts(); err != nil {
+		return err
+	}
+	committed, err := s.offsets.FetchOffsets(s.fetch, s.a.Partitions)
+	if err != nil {
+		return fmt.Errorf("begin generation %d: %w", s.a.Generation, err)
+	}
+	var fresh []broker.TopicPartition
+	for _, tp := range s.a.Partitions {
+		if committed[tp] < 0 {
+			fresh = append(fresh, tp)
+		}
+	}
+	starts, err := s.p.client.ListOffsets(s.fetch, fresh, s.p.cfg.Start.Timestamp, s.p.cfg.ReadCommitted)
+	if err != nil {
+		return fmt.Errorf("find where to start: %w", err)
+	}
+	for _, tp := range s.a.Partitions {
+		part := &partition{TopicPartition: tp, inbox: make(chan *chunk, prefetch), replica: -1, next: committed[tp], committed: committed[tp], highWater: -1}
+		if start, ok := starts[tp]; ok {
+			// Committed with the first commit even if nothing arrives: "latest" must
+			// not mean a later place each time the group rebalances.
+			part.next, part.committed = start, -1
+		}
+		part.start, part.position = part.next, part.next
+		s.parts[tp] = part
+		s.order = append(s.order, part)
+	}
+	return nil
+}
+
+// checkCounts refuses partitions that were added after the start: the rule for output
+// partitions was fixed then, and must not change under the consumers of the output.
+func (s *session) checkCounts() error {
+	for i, topic := range s.p.cfg.Topics {
+		for _, tp := range s.a.Partitions {
+			if tp.Topic == topic && tp.Partition >= s.p.inputs[i] {
+				return fmt.Errorf("input topic %q has grown beyond the %d partitions it had at the start: restart to take up the new ones (all instances)", topic, s.p.inputs[i])
+			}
+		}
+	}
+	return nil
+}
+
+// fail ends the session with its first error.
+func (s *session) fail(err error) {
+	s.failOnce.Do(func() {
+		s.err = err
+		close(s.failed)
+	})
+}
+
+// commitLoop commits at every interval until the session ends.
+func (s *session) commitLoop() {
+	tick := time.NewTicker(s.p.cfg.CommitInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.fetch.Done():
+			return
+		case <-s.failed:
+			return
+		case <-s.p.producer.Failed():
+			return
+		case <-s.p.producer.Interrupted():
+			s.fail(errRestart)
+			return
+		case <-tick.C:
+			err := s.commit(s.fetch)
+			switch {
+			case err == nil:
+			case errors.Is(err, errUndrained) && s.fetch.Err() != nil: // settle goes on with it
+			case s.p.txn != nil || errors.Is(err, broker.ErrInterrupted):
+				s.p.log.Warn("commit failed; starting again from the committed offsets", zap.Error(err))
+				s.fail(errRestart)
+				return
+			default:
+				s.p.log.Warn("commit failed, trying again at the next interval", zap.Error(err))
+			}
+		}
+	}
+}
+
+// errRestart ends a session whose output since the last commit is void. It is no failure of
+// the process: the next generation begins at the committed offsets.
+var errRestart = errors.New("start again from the committed offsets")
+
+// errUndrained says that a commit was given up before anything was committed.
+var errUndrained = errors.New("output is not acknowledged yet")
+
+// commit makes a cut, waits until everything before it is acknowledged, and commits the
+// positions of the cut. Once it has begun to commit, it goes on after ctx has ended,
+// for a while: a transaction left in the middle would have to be aborted.
+func (s *session) commit(ctx context.Context) error {
+	begun := time.Now()
+	offsets, epoch := s.cut()
+	if err := s.p.producer.Drained(ctx, epoch); err != nil {
+		return fmt.Errorf("%w: %w", errUndrained, err)
+	}
+	commit, cancel := context.WithTimeout(s.work, s.p.cfg.ShutdownTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })()
+	if err := s.commitOffsets(commit, offsets); err != nil {
+		s.p.Metrics.commitFailures.Inc()
+		return err
+	}
+	s.p.producer.Allow(epoch)
+	if len(offsets) == 0 {
+		return nil
+	}
+	s.p.Metrics.commits.Observe(time.Since(begun).Seconds())
+	s.mu.Lock()
+	for tp, o := range offsets {
+		s.parts[tp].committed = o
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// commitGrace is how long a commit that has begun may take after its generation has ended.
+// It holds the whole group up meanwhile.
+const commitGrace = 5 * time.Second
+
+func (s *session) commitOffsets(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
+	switch {
+	case s.p.txn != nil:
+		return s.p.txn.Commit(ctx, s.offsets, s.a.Membership, offsets) //nolint:wrapcheck // says it all
+	case len(offsets) > 0:
+		return s.offsets.CommitOffsets(ctx, s.a.Membership, offsets) //nolint:wrapcheck // as above
+	default:
+		return nil
+	}
+}
+
+// cut stops every worker between two batches for as long as it takes to note where they
+// are and to close the output queues behind them.
+func (s *session) cut() (offsets map[broker.TopicPartition]int64, epoch uint64) {
+	s.p.turn.Lock()
+	defer s.p.turn.Unlock()
+	offsets = map[broker.TopicPartition]int64{}
+	for _, part := range s.order {
+		if part.position != part.committed {
+			offsets[part.TopicPartition] = part.position
+		}
+	}
+	return offsets, s.p.producer.Cut()
+}
+
+// settle lets the workers finish the batch they are at, waits for the acknowledgements,
+// and commits under the generation that is ending. What cannot be finished in time
+// is forgotten; its input is not committed, so its next owner does it.
+func (s *session) settle(ctx context.Context, stopWork func(), working *sync.WaitGroup) error {
+	s.p.state.Store(int32(Draining))
+	defer s.p.current.Store(nil)
+	limit := s.p.cfg.ShutdownTimeout
+	if ctx.Err() == nil {
+		limit = max(limit-drainMargin, drainMargin)
+	}
+	drain, cancel := context.WithTimeout(s.work, limit)
+	defer cancel()
+	stop := context.AfterFunc(drain, stopWork) // a worker that waits for room gives up
+	working.Wait()
+	stop()
+
+	err := s.sessionError()
+	switch {
+	case err == nil:
+		if err = s.commit(drain); err == nil {
+			return nil
+		}
+	case s.p.txn == nil && s.p.producer.Err() == nil && !errors.Is(err, errRestart):
+		// Without transactions the output is out: commit what it was made from, so that
+		// the restart does not repeat it. Part of the failed batch may come twice.
+		if cerr := s.commit(drain); cerr == nil {
+			return err
+		}
+	}
+	return s.abandon(ctx, err)
+}
+
+// abandon gives up what was not committed.
+func (s *session) abandon(ctx context.Context, cause error) error {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
+	defer cancel()
+	forgotten, err := s.p.producer.Recover(last)
+	s.p.Ledger.Abandoned.Add(forgotten)
+	s.p.log.Warn("output since the last commit is given up; its input will be processed again", zap.Int64("records", forgotten), zap.Error(cause))
+	switch {
+	case errors.Is(err, broker.ErrTwin):
+		return err //nolint:wrapcheck // says it all
+	case err != nil:
+		return fmt.Errorf("abort transaction: %w", err)
+	case ctx.Err() != nil && !errors.Is(cause, errRestart):
+		return fmt.Errorf("shut down: %w (shutdown_timeout is %v; nothing is lost: the input is not committed)", cause, s.p.cfg.ShutdownTimeout)
+	case errors.Is(cause, errRestart), errors.Is(cause, broker.ErrLostMembership), errors.Is(cause, broker.ErrInterrupted), errors.Is(cause, context.DeadlineExceeded):
+		return nil // the next generation does it again
+	default:
+		return cause
+	}
+}
+
+// abandonTimeout bounds the abort of a transaction, whose coordinator may be on its way to
+// another broker.
+const abandonTimeout = 30 * time.Second
+
+func (s *session) sessionError() error {
+	if err := s.p.producer.Err(); err != nil {
+		return err //nolint:wrapcheck // says it all
+	}
+	select {
+	case <-s.failed:
+		return s.err
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,207 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/broker/recordbatch"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+// worker takes one partition's chunks through decoding, enrichment and routing into the
+// output queues. It is the only goroutine that does so for its partition, which is
+// what keeps the partition's order.
+type worker struct {
+	s    *session
+	p    *Pipeline
+	part *partition
+
+	decompressor *recordbatch.Decompressor
+	inflated     []byte
+	batchHead    recordbatch.Batch
+	reader       recordbatch.Reader
+	aborting     map[int64]struct{} // producers whose records are being skipped
+	raw          enrich.Record
+	result       enrich.Result
+	matched      []int // routes that the event goes to
+	out          broker.Record
+	drop         []string
+	add          []recordbatch.Header
+	tally        tally
+}
+
+func newWorker(s *session, part *partition) *worker {
+	return &worker{s: s, p: s.p, part: part, decompressor: recordbatch.NewDecompressor(0), aborting: map[int64]struct{}{}, tally: newTally(len(s.p.routes))}
+}
+
+// run works until the inbox closes. Chunks that still wait when the session ends are left:
+// they are not committed.
+func (w *worker) run() {
+	for c := range w.part.inbox {
+		if w.s.fetch.Err() == nil {
+			if err := w.chunk(c); err != nil && w.s.work.Err() == nil {
+				w.s.fail(fmt.Errorf("%s/%d: %w", w.part.Topic, w.part.Partition, err))
+			}
+			w.tally.flush(w.p.Ledger)
+		}
+		c.response.Release()
+		w.s.finished(w.part)
+	}
+}
+
+// chunk works through what one answer held of the partition.
+func (w *worker) chunk(c *chunk) error {
+	filter := newAbortFilter(w.aborting, c.aborted)
+	for rest := c.records; len(rest) > 0; {
+		var err error
+		if rest, err = w.step(c, rest, &filter); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step takes one batch from the front. The pipeline's position moves over it together with
+// its output: a commit waits for steps to end, and sees none half done.
+func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error) {
+	w.p.turn.RLock()
+	defer w.p.turn.RUnlock()
+	if w.s.fetch.Err() != nil {
+		return nil, nil // the session ends: what is left is not committed
+	}
+	rest, err := recordbatch.Next(rest, &w.batchHead)
+	if err != nil {
+		return nil, fmt.Errorf("offset %d and later: %w", w.part.position, err)
+	}
+	if w.batchHead.NextOffset() > c.from && !filter.skip(&w.batchHead) {
+		if err := w.batch(&w.batchHead, c.from, w.p.enricher.Load()); err != nil {
+			return nil, err
+		}
+	}
+	// Over control batches and skipped ones too, so that lag reaches 0.
+	w.part.position = max(w.part.position, w.batchHead.NextOffset())
+	return rest, nil
+}
+
+// batch enriches the records of one batch from an offset on. One batch sees one catalog.
+func (w *worker) batch(b *recordbatch.Batch, from int64, enricher *enrich.Enricher) error {
+	records, err := w.decompressor.Decompress(b.Codec(), b.Payload, w.inflated[:0])
+	if err != nil {
+		return fmt.Errorf("batch at offset %d: %w", b.BaseOffset, err)
+	}
+	if b.Codec() != recordbatch.None {
+		w.inflated = records
+	}
+	w.reader.Reset(b, records)
+	var rec recordbatch.Record
+	for w.reader.Next(&rec) {
+		if rec.Offset < from {
+			continue
+		}
+		if err := w.event(&rec, enricher); err != nil {
+			return err
+		}
+	}
+	if err := w.reader.Err(); err != nil {
+		return fmt.Errorf("batch at offset %d: %w", b.BaseOffset, err)
+	}
+	return nil
+}
+
+// event takes one raw event to the one place it belongs, and its copies to the routes.
+func (w *worker) event(rec *recordbatch.Record, enricher *enrich.Enricher) error {
+	res := &w.result
+	w.raw = enrich.Record{Key: rec.Key, Value: rec.Value, TimestampMS: rec.Timestamp, HeaderAttempt: attemptHeader(rec.Headers)}
+	enricher.Enrich(&w.raw, res)
+	w.tally.event(res)
+	w.outgoing(rec)
+
+	limit, limiting := math.MaxInt, ""
+	toOutput := res.Outcome != enrich.Malformed && !w.p.cfg.Drop[res.Outcome]
+	if toOutput {
+		limit, limiting = w.p.output.maxRecord, w.p.output.topic
+	}
+	w.matched = w.matched[:0]
+	for i, t := range w.p.routes {
+		if w.p.cfg.Routes[i].Match.Matches(res) {
+			w.matched = append(w.matched, i)
+			if t.maxRecord < limit {
+				limit, limiting = t.maxRecord, t.topic
+			}
+		}
+	}
+	if size := broker.RecordSize(&w.out); size > limit {
+		return w.deadLetter(rec, string(enrich.OutputTooLarge), fmt.Sprintf("%d bytes with what was added; topic %q takes %d (max.message.bytes)", size, limiting, limit))
+	}
+	for _, i := range w.matched {
+		if err := w.append(w.p.routes[i], rec); err != nil {
+			return err
+		}
+		w.tally.routes[i]++
+	}
+	switch {
+	case toOutput:
+		w.tally.output++
+		return w.append(w.p.output, rec)
+	case res.Outcome == enrich.Malformed:
+		return w.deadLetter(rec, string(res.Reason), res.Detail)
+	default:
+		w.tally.filtered++
+		return nil
+	}
+}
+
+// outgoing fills w.out from the record and what became of it.
+func (w *worker) outgoing(rec *recordbatch.Record) {
+	w.out = broker.Record{TimestampMS: rec.Timestamp, Key: rec.Key, Value: w.result.Value, Headers: rec.Headers}
+	if w.result.Outcome == enrich.Malformed {
+		w.out.Value = [3][]byte{rec.Value} // for routes of malformed events: as it came
+	}
+	if len(w.result.Headers) == 0 {
+		return
+	}
+	w.add, w.drop = w.add[:0], w.drop[:0]
+	for _, h := range w.result.Headers {
+		w.add = append(w.add, recordbatch.Header{Name: h.Name, Value: h.Value})
+		w.drop = append(w.drop, h.Name)
+	}
+	w.out.Add, w.out.Drop = w.add, w.drop
+}
+
+func (w *worker) append(t *target, rec *recordbatch.Record) error {
+	if err := t.queue(w.part.Partition, rec.Key).Append(w.s.work, &w.out); err != nil {
+		return fmt.Errorf("offset %d: append to %s: %w", rec.Offset, t.topic, err)
+	}
+	return nil
+}
+
+// abortFilter skips what read_committed readers must not see: control batches, and the
+// batches of transactions that were aborted. The broker lists the aborted ones; an
+// abort marker ends each.
+type abortFilter struct {
+	active map[int64]struct{}
+	todo   []broker.AbortedTransaction // by first offset
+}
+
+func newAbortFilter(active map[int64]struct{}, aborted []broker.AbortedTransaction) abortFilter {
+	clear(active) // the list of each answer is complete
+	sortAborted(aborted)
+	return abortFilter{active: active, todo: aborted}
+}
+
+func (f *abortFilter) skip(b *recordbatch.Batch) bool {
+	for len(f.todo) > 0 && f.todo[0].FirstOffset < b.NextOffset() {
+		f.active[f.todo[0].ProducerID] = struct{}{}
+		f.todo = f.todo[1:]
+	}
+	if b.Control() {
+		delete(f.active, b.ProducerID) // an abort marker; a commit marker finds nothing to delete
+		return true
+	}
+	if !b.Transactional() || len(f.active) == 0 {
+		return false
+	}
+	_, aborted := f.active[b.ProducerID]
+	return aborted
+}
