@@ -182,24 +182,52 @@ const (
 	zstdMinBlock = 4
 )
 
+// zstdMaxWindow is the window of zstd's highest level, 22, which producers may be set to.
+// It is not allocated: the output serves as the window.
+const zstdMaxWindow = 128 << 20
+
+// decompressZstd lets the decoder use no more than dst's capacity, and enlarges that when it
+// was too little. dst is usually that of the batch before, so that this is rare;
+// what a frame says about its size decides only how far to go in one step.
 func (d *Decompressor) decompressZstd(src, dst []byte) ([]byte, error) {
 	if d.zstd == nil {
 		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(uint64(d.limit))) //nolint:gosec // positive
+			zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(zstdMaxWindow))
 		if err != nil {
 			return nil, err //nolint:wrapcheck // Decompress wraps
 		}
 		d.zstd = z
 	}
-	var h zstd.Header
-	if err := h.Decode(src); err == nil && h.HasFCS { // DecodeAll allocates what a frame says it holds
-		if most := uint64(len(src)/zstdMinBlock+1) * zstdBlock; h.FrameContentSize > most { //nolint:gosec // positive
-			return nil, fmt.Errorf("%d bytes cannot hold the %d that they claim", len(src), h.FrameContentSize)
+	room, err := d.zstdRoom(src)
+	if err != nil {
+		return nil, err
+	}
+	dst = slices.Grow(dst, room)
+	for {
+		out, err := d.zstd.DecodeAll(src, dst)
+		switch {
+		case err == nil && len(out) > d.limit, errors.Is(err, zstd.ErrDecoderSizeExceeded) && cap(dst) >= d.limit:
+			return nil, errOverLimit
+		case errors.Is(err, zstd.ErrDecoderSizeExceeded):
+			dst = make([]byte, 0, min(2*cap(dst), d.limit)) //nolint:mnd // doubles
+		default:
+			return out, err //nolint:wrapcheck // Decompress wraps
 		}
 	}
-	out, err := d.zstd.DecodeAll(src, dst)
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-		return nil, errOverLimit
+}
+
+// zstdRoom is the capacity to begin with: the size that the frame declares if it is
+// possible, else a guess.
+func (d *Decompressor) zstdRoom(src []byte) (int, error) {
+	var h zstd.Header
+	if err := h.Decode(src); err != nil || !h.HasFCS {
+		return min(max(4*len(src), readChunk), d.limit), nil //nolint:mnd // events shrink about so much
 	}
-	return out, err //nolint:wrapcheck // Decompress wraps
+	if most := uint64(len(src)/zstdMinBlock+1) * zstdBlock; h.FrameContentSize > most { //nolint:gosec // positive
+		return 0, fmt.Errorf("%d bytes cannot hold the %d that they claim", len(src), h.FrameContentSize)
+	}
+	if h.FrameContentSize > uint64(d.limit) { //nolint:gosec // positive
+		return 0, errOverLimit
+	}
+	return int(h.FrameContentSize), nil //nolint:gosec // below the limit
 }
