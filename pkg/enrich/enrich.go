@@ -1,6 +1,14 @@
 package enrich
 
-import "github.com/callstream/enricher/pkg/catalog"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/callstream/enricher/pkg/catalog"
+	"github.com/callstream/enricher/pkg/enrich/internal/jsonscan"
+)
 
 // Record is one raw event. Key, Value and HeaderAttempt are only read.
 type Record struct {
@@ -39,7 +47,7 @@ type Result struct {
 	Direction catalog.Direction // "" if missing or neither outbound nor inbound
 	Answered  bool
 	BLeg      bool
-	Attempt   int    // number of the call that just ended, from 1; 0 unless Enriched or UnknownCode
+	Attempt   int    // number of the call that just ended, from 1; 0 if malformed or a tombstone
 	CallID    []byte // nil if absent; text as it is after undoing escapes
 	EventType []byte // the same
 	Advice    Advice
@@ -82,17 +90,162 @@ type Advice struct {
 // knows about it into them. It never changes once made and is safe for
 // concurrent use.
 type Enricher struct {
-	opt  Options
-	snap *catalog.Snapshot
+	opt     Options
+	snap    Catalog
+	find    *finder
+	rules   []rule
+	headers headerSet
+	causes  map[int32]*cause
+	unknown map[Reason]template
+	// separator is the length of what a template begins with: comma and key.
+	separator int
 }
 
-type scratch struct{}
+// Catalog is what an Enricher asks of a catalog. *catalog.Snapshot is one.
+type Catalog interface {
+	ID() string
+	Entries() []catalog.Entry
+	LookupName(name string) (*catalog.Entry, bool)
+}
+
+// cause is an entry with all that is written about it prepared.
+type cause struct {
+	entry              *catalog.Entry
+	optedIn            bool
+	code, fault, class []byte
+	byCode, byName     [numKinds]template
+}
+
+// scratch is memory that a Result keeps from one event to the next.
+type scratch struct {
+	doc      jsonscan.Doc
+	cause    *cause
+	raw      string // bad code or unknown name, cut
+	text     []byte // texts with escapes undone
+	form     []byte // a form body as JSON
+	object   []byte // what is spliced in
+	rest     []byte // see withoutRepeats
+	codeText []byte // header values
+	timeText []byte
+}
 
 // New makes an Enricher. It reports every mistake in opt at once.
 func New(snap *catalog.Snapshot, opt Options) (*Enricher, error) {
-	return &Enricher{opt: opt, snap: snap}, nil
+	return NewFrom(snap, opt)
+}
+
+// NewFrom is New for any Catalog. It must not change as long as the Enricher is
+// in use, and has to be safe for concurrent use.
+func NewFrom(snap Catalog, opt Options) (*Enricher, error) {
+	opt = opt.clone()
+	fields, errs := opt.check(snap)
+	find, pathErrs := newFinder(&opt)
+
+	if errs = append(errs, pathErrs...); len(errs) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrOptions, errors.Join(errs...))
+	}
+
+	e := &Enricher{
+		opt: opt, snap: snap, find: find,
+		rules:     rules(),
+		headers:   newHeaderSet(opt.Headers, snap.ID()),
+		causes:    map[int32]*cause{},
+		unknown:   map[Reason]template{},
+		separator: len(",:") + len(appendQuoted(nil, opt.Field)),
+	}
+
+	for reason, evidence := range map[Reason]Evidence{CodeNotInCatalog: EvidenceCode, BadCode: EvidenceCode, UnknownName: EvidenceName} {
+		e.unknown[reason] = newTemplate(opt.Field, fields, &subject{reason: reason, evidence: evidence, id: snap.ID()})
+	}
+
+	entries := snap.Entries()
+	for i := range entries {
+		e.causes[entries[i].Code] = newCause(&entries[i], &opt, fields, snap.ID())
+	}
+
+	return e, nil
+}
+
+func newCause(entry *catalog.Entry, opt *Options, fields map[string]bool, id string) *cause {
+	c := &cause{
+		entry:   entry,
+		optedIn: slices.Contains(opt.OptIn, entry.Code),
+		code:    strconv.AppendInt(nil, int64(entry.Code), 10),
+		fault:   []byte(entry.Fault),
+		class:   []byte(entry.Retry.Class),
+	}
+
+	for k := range numKinds {
+		c.byCode[k] = newTemplate(opt.Field, fields, &subject{entry: entry, evidence: EvidenceCode, advice: k, id: id})
+		c.byName[k] = newTemplate(opt.Field, fields, &subject{entry: entry, evidence: EvidenceName, advice: k, id: id})
+	}
+
+	return c
 }
 
 // Enrich reads one event and fills res. What is wrong with an event is an
 // outcome, never an error.
-func (e *Enricher) Enrich(rec *Record, res *Result) { panic("TODO") }
+func (e *Enricher) Enrich(rec *Record, res *Result) {
+	res.reset()
+
+	if rec.Value == nil {
+		res.Outcome = Tombstone
+
+		return
+	}
+
+	v, ok := e.read(rec.Value, res)
+	if !ok {
+		return
+	}
+
+	ev := event{text: textOf(v.value[v.base:]), doc: &res.scratch.doc}
+	e.describe(&ev, rec, res)
+
+	if !e.identify(&ev, res) {
+		res.Outcome = NoCode
+		res.Value[0] = v.value
+
+		return
+	}
+
+	e.advise(rec, res)
+	res.scratch.object = e.template(res).render(res.scratch.object[:0], res)
+	splice(v, res.scratch.object, e.separator, res)
+	e.headers.fill(res)
+}
+
+// template chooses the template for what is known about the event.
+func (e *Enricher) template(r *Result) template {
+	c := r.scratch.cause
+	if c == nil {
+		return e.unknown[r.Reason]
+	}
+
+	k := notRetryable
+
+	if r.Advice.Retryable {
+		if k = retryableAt; r.Advice.NotBeforeMS < 0 {
+			k = retryable
+		}
+	}
+
+	if r.Evidence == EvidenceName {
+		return c.byName[k]
+	}
+
+	return c.byCode[k]
+}
+
+// reset forgets the last event, and keeps the memory.
+func (r *Result) reset() {
+	r.Outcome, r.Reason, r.Detail = NoCode, "", ""
+	r.Entry, r.Code, r.HasCode, r.Evidence = nil, 0, false, ""
+	r.Direction, r.Answered, r.BLeg, r.Attempt = "", false, false, 0
+	r.CallID, r.EventType = nil, nil
+	r.Advice = Advice{NotBeforeMS: -1}
+	r.Replaced = false
+	r.Value = [3][]byte{}
+	r.Headers = r.Headers[:0]
+	r.scratch.cause, r.scratch.raw, r.scratch.text = nil, "", r.scratch.text[:0]
+}

@@ -1,5 +1,15 @@
 package enrich
 
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/callstream/enricher/pkg/catalog"
+)
+
 // Format says how a value is read.
 type Format string
 
@@ -81,4 +91,92 @@ func DefaultOptions() Options {
 			Event:      []string{"Event", "EventName", "event"},
 		},
 	}
+}
+
+// clone copies what opt points to, so that the caller may go on changing his.
+func (o Options) clone() Options {
+	o.Fields = slices.Clone(o.Fields)
+	o.Headers = slices.Clone(o.Headers)
+	o.OptIn = slices.Clone(o.OptIn)
+
+	return o
+}
+
+// check gives the members to write, and every mistake that is not in a path.
+func (o *Options) check(snap Catalog) (map[string]bool, []error) {
+	fields, errs := chooseMembers(o.Fields)
+
+	if o.Format == "" {
+		o.Format = Auto
+	}
+
+	if !slices.Contains([]Format{Auto, JSON, Form}, o.Format) {
+		errs = append(errs, fmt.Errorf("Format %q: want auto, json or form", o.Format)) //nolint:err113 // for people
+	}
+
+	if o.MaxDepth < 1 || o.MaxDepth > deepest {
+		errs = append(errs, fmt.Errorf("MaxDepth %d: want 1 to %d", o.MaxDepth, deepest)) //nolint:err113 // for people
+	}
+
+	if o.Field == "" {
+		errs = append(errs, errors.New("Field: must not be empty")) //nolint:err113 // for people
+	} else if !utf8.ValidString(o.Field) {
+		errs = append(errs, fmt.Errorf("Field %q: not UTF-8", o.Field)) //nolint:err113 // for people
+	}
+
+	for _, name := range o.Headers {
+		if !slices.Contains(HeaderNames(), name) {
+			//nolint:err113 // for people
+			errs = append(errs, fmt.Errorf("Headers %q: want some of %s", name, strings.Join(HeaderNames(), ", ")))
+		}
+	}
+
+	entries := snap.Entries()
+	for _, code := range o.OptIn {
+		if !slices.ContainsFunc(entries, func(e catalog.Entry) bool { return e.Code == code && e.Retry.Auto == optIn }) {
+			errs = append(errs, fmt.Errorf("OptIn %d: not a code whose policy asks for an opt-in", code)) //nolint:err113 // for people
+		}
+	}
+
+	return fields, errs
+}
+
+// deepest bounds MaxDepth: each level costs a bit in every Result.
+const deepest = 10_000_000
+
+// chooseMembers gives the members to write.
+func chooseMembers(names []string) (map[string]bool, []error) {
+	var errs []error
+
+	chosen, all := map[string]bool{}, Members()
+
+	for _, name := range names {
+		found := false
+
+		for _, m := range all {
+			if m.Name == name || strings.HasPrefix(m.Name, name+".") {
+				chosen[m.Name], found = true, true
+			}
+		}
+
+		if !found {
+			list := make([]string, len(all))
+			for i, m := range all {
+				list[i] = m.Name
+			}
+
+			//nolint:err113 // for people
+			errs = append(errs, fmt.Errorf("Fields %q: want some of retry, %s", name, strings.Join(list, ", ")))
+		}
+	}
+
+	if len(names) == 0 {
+		for _, m := range all {
+			if m.Default {
+				chosen[m.Name] = true
+			}
+		}
+	}
+
+	return chosen, errs
 }

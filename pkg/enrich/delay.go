@@ -1,0 +1,161 @@
+package enrich
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+
+	"github.com/callstream/enricher/pkg/catalog"
+)
+
+const (
+	// longestDelayS bounds every delay, 366 days, also where a policy names no cap.
+	longestDelayS = 366 * 24 * 3600
+	// shortestFullS keeps full jitter from redialling at once.
+	shortestFullS = 5
+	// lastTimestampMS is the end of the year 9999, the last that RFC 3339 can say.
+	lastTimestampMS = 253_402_300_799_999
+)
+
+// delayS gives the seconds to wait after attempt, from 1 on, rounded up. spread,
+// from 0 up to but not including 1, is the call's place in the jitter.
+func delayS(p *catalog.Retry, attempt int, spread float64) int64 {
+	limit := float64(longestDelayS)
+	if p.CapS > 0 {
+		limit = min(limit, p.CapS)
+	}
+
+	d := p.InitialS
+	if attempt > 1 {
+		d *= math.Pow(p.Multiplier, float64(attempt-1))
+	}
+
+	if !(d < limit) { // infinity and not-a-number too
+		d = limit
+	}
+
+	switch p.Jitter {
+	case "equal":
+		d = d/2 + spread*d/2
+	case "full":
+		d = max(shortestFullS, spread*d)
+	}
+
+	return int64(math.Ceil(max(d, 0)))
+}
+
+// spread gives a call's place in the jitter, from 0 up to but not including 1.
+// It hashes what identifies the event, so that a replay gives the same advice. The
+// function must not change: deployments of two versions have to agree.
+func spread(rec *Record, callID []byte, attempt int) float64 {
+	const seed = 0x2545F4914F6CDD1D
+
+	var h uint64
+	if len(callID) > 0 {
+		h = hashBytes(seed, callID)
+	} else {
+		h = mix(hashBytes(seed, rec.Key) ^ uint64(rec.TimestampMS)) //nolint:gosec // any bits will do
+	}
+
+	h = mix(h ^ uint64(attempt)) //nolint:gosec // likewise
+
+	return float64(h>>11) / (1 << 53)
+}
+
+// hashBytes takes eight bytes at a time: a call id is 36 bytes, and FNV-1a would
+// multiply once for each.
+func hashBytes(h uint64, p []byte) uint64 {
+	h ^= uint64(len(p))
+
+	for ; len(p) >= 8; p = p[8:] {
+		h = mix(h ^ binary.LittleEndian.Uint64(p))
+	}
+
+	var rest uint64
+	for i, c := range p {
+		rest |= uint64(c) << (8 * i)
+	}
+
+	return mix(h ^ rest)
+}
+
+// mix spreads each bit of x over all of them: both halves of a 128-bit product.
+func mix(x uint64) uint64 {
+	const odd1, odd2 = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
+
+	hi, lo := bits.Mul64(x^odd2, odd1)
+	x = hi ^ lo
+	x ^= x >> 32
+
+	return x * odd2
+}
+
+// notBeforeMS adds a delay to a timestamp; -1 if there is none to add to, or if
+// RFC 3339 has no way to write the sum.
+func notBeforeMS(timestampMS, delay int64) int64 {
+	if timestampMS < 0 || timestampMS > lastTimestampMS-1000*delay {
+		return -1
+	}
+
+	return timestampMS + 1000*delay
+}
+
+// appendTime appends milliseconds since the epoch, not negative, as RFC 3339 in
+// UTC with three decimals. time.AppendFormat does the same in four times the time.
+func appendTime(dst []byte, ms int64) []byte {
+	const dayMS = 24 * 3600 * 1000
+
+	year, month, day := civil(ms / dayMS)
+	ms %= dayMS
+
+	dst = appendDigits(dst, year, 4)
+	dst = append(dst, '-')
+	dst = appendDigits(dst, month, 2)
+	dst = append(dst, '-')
+	dst = appendDigits(dst, day, 2)
+	dst = append(dst, 'T')
+	dst = appendDigits(dst, ms/3_600_000, 2)
+	dst = append(dst, ':')
+	dst = appendDigits(dst, ms/60_000%60, 2)
+	dst = append(dst, ':')
+	dst = appendDigits(dst, ms/1000%60, 2)
+	dst = append(dst, '.')
+	dst = appendDigits(dst, ms%1000, 3)
+
+	return append(dst, 'Z')
+}
+
+func appendDigits(dst []byte, n int64, width int) []byte {
+	var b [4]byte
+	for i := width - 1; i >= 0; i-- {
+		b[i] = byte('0' + n%10) //nolint:gosec // one digit
+		n /= 10
+	}
+
+	return append(dst, b[:width]...)
+}
+
+// civil gives the date of a day since the epoch in the Gregorian calendar. It
+// counts from the first of March of year 0, so that a leap day ends a year, and
+// in eras of 400 years, which are all alike.
+func civil(days int64) (year, month, day int64) {
+	const (
+		daysToEpoch = 719_468 // from 0000-03-01 to 1970-01-01
+		eraDays     = 146_097
+	)
+
+	days += daysToEpoch
+	era, inEra := days/eraDays, days%eraDays
+	yearOfEra := (inEra - inEra/1460 + inEra/36_524 - inEra/146_096) / 365
+	inYear := inEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
+	fromMarch := (5*inYear + 2) / 153
+	day = inYear - (153*fromMarch+2)/5 + 1
+	year = 400*era + yearOfEra
+
+	if month = fromMarch + 3; month > 12 {
+		month -= 12
+		year++
+	}
+
+	return year, month, day
+}

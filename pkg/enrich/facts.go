@@ -1,0 +1,200 @@
+package enrich
+
+import (
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/callstream/enricher/pkg/enrich/internal/jsonscan"
+)
+
+// longestRaw is how many bytes of a code or name that nobody knows are kept.
+const longestRaw = 64
+
+// identify finds the cause: the code, or else the name. It returns false if the
+// event has none, or one of another code set.
+func (e *Enricher) identify(ev *event, r *Result) bool {
+	if e.foreign(ev) {
+		return false
+	}
+
+	if raw, i := ev.first(&e.find.code); i >= 0 {
+		r.Evidence = EvidenceCode
+		e.identifyCode(r.text(raw), r)
+
+		return true
+	}
+
+	if raw, i := ev.first(&e.find.name); i >= 0 {
+		r.Evidence = EvidenceName
+		e.identifyName(trimSpace(r.text(raw)), r)
+
+		return true
+	}
+
+	return false
+}
+
+func (e *Enricher) foreign(ev *event) bool {
+	_, i := ev.first(&e.find.foreign)
+
+	return i >= 0
+}
+
+func (e *Enricher) identifyCode(text string, r *Result) {
+	n, ok := integerIn(text)
+	if !ok || n > math.MaxInt32 {
+		r.unknown(BadCode, text)
+
+		return
+	}
+
+	r.Code, r.HasCode = int32(n), true
+
+	if c := e.causes[r.Code]; c != nil {
+		r.known(c)
+	} else {
+		r.unknown(CodeNotInCatalog, "")
+	}
+}
+
+func (e *Enricher) identifyName(text string, r *Result) {
+	entry, ok := e.snap.LookupName(text)
+	if !ok {
+		r.unknown(UnknownName, text)
+
+		return
+	}
+
+	r.Code, r.HasCode = entry.Code, true
+	r.known(e.causes[entry.Code])
+}
+
+func (r *Result) known(c *cause) {
+	r.Outcome, r.Entry, r.scratch.cause = Enriched, c.entry, c
+}
+
+func (r *Result) unknown(reason Reason, raw string) {
+	r.Outcome, r.Reason, r.scratch.raw = UnknownCode, reason, cut(raw, longestRaw)
+}
+
+// cut shortens s to at most n bytes, without cutting a character in two.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+
+	for i := n; i > n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i]
+		}
+	}
+
+	return s[:n] // not UTF-8
+}
+
+// describe fills in what routes and advice want to know beside the cause.
+func (e *Enricher) describe(ev *event, rec *Record, r *Result) {
+	if raw, i := ev.first(&e.find.direction); i >= 0 {
+		switch text := r.text(raw); {
+		case strings.EqualFold(text, string(outbound)):
+			r.Direction = outbound
+		case strings.EqualFold(text, string(inbound)):
+			r.Direction = inbound
+		}
+	}
+
+	r.CallID = r.bytes(ev, &e.find.callID)
+	r.EventType = r.bytes(ev, &e.find.event)
+	r.Answered = e.answered(ev, r)
+	r.BLeg = e.bLeg(ev, r)
+	r.Attempt = e.attempt(ev, rec, r)
+}
+
+func (r *Result) bytes(ev *event, f *field) []byte {
+	raw, i := ev.first(f)
+	if i < 0 {
+		return nil
+	}
+
+	return bytesOf(r.text(raw))
+}
+
+// answered takes any evidence at any place, not only the first: a call that may
+// have been answered is not dialled again by mistake.
+func (e *Enricher) answered(ev *event, r *Result) bool {
+	if _, i := ev.first(&e.find.answerTime); i >= 0 {
+		return true
+	}
+
+	return r.any(ev, &e.find.billed, positive) || r.any(ev, &e.find.status, talking)
+}
+
+// any says whether some place of f has a text that test takes.
+func (r *Result) any(ev *event, f *field, test func(text string) bool) bool {
+	if ev.absent(f) {
+		return false
+	}
+
+	for i := range f.places {
+		if raw := ev.raw(&f.places[i]); present(raw) && test(r.text(raw)) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// talking knows the states that say that somebody has answered. "completed" is
+// none: it only says that the call is over.
+func talking(state string) bool {
+	return strings.EqualFold(state, "in-progress") || strings.EqualFold(state, "ANSWER")
+}
+
+func (e *Enricher) bLeg(ev *event, r *Result) bool {
+	if _, i := ev.first(&e.find.parentCall); i >= 0 {
+		return true
+	}
+
+	aLeg, i := ev.first(&e.find.aLeg)
+
+	return i >= 0 && len(r.CallID) > 0 && r.text(aLeg) != textOf(r.CallID)
+}
+
+// attempt believes the event before the header. What is no number from 1 on
+// says nothing; one beyond an int32 counts as the largest, which is far beyond any policy.
+func (e *Enricher) attempt(ev *event, rec *Record, r *Result) int {
+	if raw, i := ev.first(&e.find.attempt); i >= 0 {
+		if n, ok := integerIn(r.text(raw)); ok && n >= 1 {
+			return int(min(n, math.MaxInt32))
+		}
+	}
+
+	if len(rec.HeaderAttempt) > 0 {
+		if n, ok := integerIn(textOf(rec.HeaderAttempt)); ok && n >= 1 {
+			return int(min(n, math.MaxInt32))
+		}
+	}
+
+	return 1
+}
+
+// text gives the text of a JSON string, or the JSON of anything else. With
+// escapes it lies in the Result's scratch.
+func (r *Result) text(raw string) string {
+	if raw[0] != '"' {
+		return raw
+	}
+
+	raw = raw[1 : len(raw)-1]
+	if strings.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+
+	// What was appended before stays in place: growing leaves the old array to
+	// those who still look at it.
+	start := len(r.scratch.text)
+	r.scratch.text = jsonscan.AppendUnescaped(r.scratch.text, bytesOf(raw))
+
+	return textOf(r.scratch.text[start:])
+}

@@ -1,0 +1,259 @@
+package enrich
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/callstream/enricher/pkg/enrich/internal/jsonscan"
+)
+
+// finder knows where in an event each field may stand.
+type finder struct {
+	keys *jsonscan.Keys // key 0 is Options.Field
+
+	foreign                                           field
+	code, name, direction, answerTime, billed, status field
+	callID, aLeg, parentCall, attempt, event          field
+}
+
+// field is the list of places for one field.
+type field struct {
+	name   string
+	places []place
+	slots  uint64 // bits of the places that the scan finds
+	nested bool   // some places are for gjson to find
+}
+
+type place struct {
+	path string
+	slot int // key of the scan; -1: gjson finds it
+}
+
+// newFinder prepares the paths of opt, and gives every mistake in them.
+func newFinder(opt *Options) (*finder, []error) {
+	f := &finder{}
+	names := []string{opt.Field}
+
+	var errs []error
+
+	for _, it := range f.fields(opt) {
+		it.field.name = it.name
+
+		for i, path := range it.paths {
+			p, err := newPlace(path, opt.Field, &names)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s[%d] %q: %w", it.name, i, path, err))
+
+				continue
+			}
+
+			it.field.add(p)
+		}
+	}
+
+	keys, err := jsonscan.NewKeys(names)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("prepare keys: %w", err)) // newPlace asks for no more
+	}
+
+	f.keys = keys
+
+	return f, errs
+}
+
+type fieldPaths struct {
+	name  string
+	field *field
+	paths []string
+}
+
+// fields pairs each field with its paths, under their names in Options.
+func (f *finder) fields(opt *Options) []fieldPaths {
+	p := &opt.Paths
+
+	return []fieldPaths{
+		{"ForeignWhen", &f.foreign, opt.ForeignWhen},
+		{"Paths.Code", &f.code, p.Code},
+		{"Paths.Name", &f.name, p.Name},
+		{"Paths.Direction", &f.direction, p.Direction},
+		{"Paths.AnswerTime", &f.answerTime, p.AnswerTime},
+		{"Paths.Billed", &f.billed, p.Billed},
+		{"Paths.Status", &f.status, p.Status},
+		{"Paths.CallID", &f.callID, p.CallID},
+		{"Paths.ALeg", &f.aLeg, p.ALeg},
+		{"Paths.ParentCall", &f.parentCall, p.ParentCall},
+		{"Paths.Attempt", &f.attempt, p.Attempt},
+		{"Paths.Event", &f.event, p.Event},
+	}
+}
+
+func (f *field) add(p place) {
+	f.places = append(f.places, p)
+	if p.slot < 0 {
+		f.nested = true
+	} else {
+		f.slots |= 1 << p.slot
+	}
+}
+
+// newPlace finds out who answers a path, and adds its key to names if the scan does.
+func newPlace(path, own string, names *[]string) (place, error) {
+	if err := checkPath(path); err != nil {
+		return place{}, err
+	}
+
+	name, simple := simpleKey(path)
+	if simple && name == own || strings.HasPrefix(path, own+".") || strings.HasPrefix(path, own+"|") {
+		return place{}, errOwnField
+	}
+
+	if !simple {
+		return place{path: path, slot: -1}, nil
+	}
+
+	slot := slices.Index(*names, name)
+	if slot < 0 {
+		if len(*names) == jsonscan.MaxKeys {
+			return place{path: path, slot: -1}, nil
+		}
+
+		slot = len(*names)
+		*names = append(*names, name)
+	}
+
+	return place{path: path, slot: slot}, nil
+}
+
+// simpleKey gives the top-level key that a path means, if it means just that.
+func simpleKey(path string) (string, bool) {
+	if !strings.ContainsAny(path, "\\.|#*?@!{}[]()=<>%~\"'`") {
+		return path, true
+	}
+
+	var key []byte
+
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if c == '\\' {
+			i++
+			key = append(key, path[i]) // checkPath saw that there is one
+
+			continue
+		}
+
+		if strings.IndexByte(".|#*?@!{}[]()=<>%~\"'`", c) >= 0 {
+			return "", false
+		}
+
+		key = append(key, c)
+	}
+
+	return string(key), true
+}
+
+// checkPath finds what gjson would take in silence and never match.
+func checkPath(path string) error {
+	var closing []byte
+
+	bare := true // no component begun since the start or the last separator
+
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+
+		switch {
+		case c == '\\':
+			if i++; i == len(path) {
+				return errPathBackslash
+			}
+		case c == '"' && len(closing) > 0: // a string within a query
+			end := strings.IndexByte(path[i+1:], '"')
+			if end < 0 {
+				return errPathBracket
+			}
+
+			i += 1 + end
+		case len(closing) > 0 && c == closing[len(closing)-1]:
+			closing = closing[:len(closing)-1]
+		case c == '(':
+			closing = append(closing, ')')
+		case c == '{' || c == '[':
+			closing = append(closing, c+2)
+		case len(closing) == 0 && (c == '.' || c == '|'):
+			if bare {
+				return errPathComponent
+			}
+
+			bare = true
+
+			continue
+		}
+
+		bare = false
+	}
+
+	switch {
+	case bare:
+		return errPathComponent
+	case len(closing) > 0:
+		return errPathBracket
+	default:
+		return nil
+	}
+}
+
+// event is a scanned event for look-ups.
+type event struct {
+	text string // its JSON text
+	doc  *jsonscan.Doc
+}
+
+// textOf gives p as a string without copying it. gjson wants strings; the string
+// lives no longer than the call it is made for, and nobody writes to p meanwhile.
+func textOf(p []byte) string {
+	return unsafe.String(unsafe.SliceData(p), len(p)) //nolint:gosec // see above
+}
+
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // for reading only, see textOf
+}
+
+// raw gives the JSON of what stands at p, "" if nothing does.
+func (ev *event) raw(p *place) string {
+	if p.slot < 0 {
+		return gjson.Get(ev.text, p.path).Raw
+	}
+
+	if ev.doc.Seen>>(uint(p.slot)&63)&1 == 0 {
+		return ""
+	}
+
+	m := &ev.doc.First[p.slot]
+
+	return ev.text[m.Start:m.End]
+}
+
+// absent says, at one look, that none of a field's places has anything.
+func (ev *event) absent(f *field) bool { return ev.doc.Seen&f.slots == 0 && !f.nested }
+
+// first gives the JSON of the first place that has something present, and its
+// index; -1 if none has.
+func (ev *event) first(f *field) (raw string, index int) {
+	if ev.absent(f) {
+		return "", -1
+	}
+
+	for i := range f.places {
+		if raw = ev.raw(&f.places[i]); present(raw) {
+			return raw, i
+		}
+	}
+
+	return "", -1
+}
+
+// present: exists, not null, not "".
+func present(raw string) bool { return raw != "" && raw[0] != 'n' && raw != `""` }

@@ -1,0 +1,127 @@
+package enrich
+
+import (
+	"fmt"
+
+	"github.com/callstream/enricher/pkg/catalog"
+)
+
+// rule is one line of the table in docs/event.md: the first that applies
+// decides. All but the last two refuse a redial.
+type rule struct {
+	reason    AdviceReason
+	retryable bool
+	applies   func(e *Enricher, r *Result) bool
+	saw       func(e *Enricher, r *Result) string // for Explain: what applies looked at
+}
+
+// rules lists them in order. What forbids a call comes before what merely does
+// not suggest one, so that the reason is the strongest there is.
+func rules() []rule {
+	return []rule{
+		{AdviseUnknownCode, false, func(_ *Enricher, r *Result) bool { return r.Reason == CodeNotInCatalog }, sawCode},
+		{AdviseBadCode, false, func(_ *Enricher, r *Result) bool { return r.Reason == BadCode }, sawCode},
+		{AdviseUnknownName, false, func(_ *Enricher, r *Result) bool { return r.Reason == UnknownName }, sawCode},
+		{AdviseDirectionUnknown, false, func(_ *Enricher, r *Result) bool { return r.Direction == "" }, sawDirection},
+		{AdviseNotOutbound, false, func(_ *Enricher, r *Result) bool { return r.Direction != outbound }, sawDirection},
+		{AdviseBLeg, false, func(e *Enricher, r *Result) bool { return r.BLeg && !e.opt.RedialBLegs }, sawBLeg},
+		{AdviseNothingToRetry, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == "none" }, sawClass},
+		{AdviseNever, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == "never" }, sawClass},
+		{AdviseNeedsPerson, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == "manual" }, sawClass},
+		{AdviseNeedsFix, false, func(_ *Enricher, r *Result) bool {
+			return r.Entry.Retry.Class == "after_fix" || r.Entry.Retry.Auto == "gated"
+		}, sawClass},
+		{AdviseBlocked, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Auto == "blocked" }, sawClass},
+		{AdviseNeedsOptIn, false, func(_ *Enricher, r *Result) bool {
+			return r.Entry.Retry.Auto == optIn && !r.scratch.cause.optedIn
+		}, sawOptIn},
+		{AdviseAnswered, false, func(e *Enricher, r *Result) bool {
+			return r.Answered && !e.opt.RedialAnswered && r.Entry.Retry.Auto != optIn
+		}, sawAnswered},
+		{AdviseAttemptsExhausted, false, func(_ *Enricher, r *Result) bool {
+			return r.Attempt > r.Entry.Retry.MaxRetries
+		}, sawAttempt},
+		{AdviseOptedIn, true, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Auto == optIn }, sawOptIn},
+		{AdvisePolicy, true, func(*Enricher, *Result) bool { return true }, sawClass},
+	}
+}
+
+const (
+	outbound catalog.Direction = "outbound"
+	inbound  catalog.Direction = "inbound"
+	optIn    catalog.Auto      = "opt_in"
+)
+
+// decide finds the rule that decides. There is one: the last applies always.
+func (e *Enricher) decide(r *Result) *rule {
+	i := 0
+	for !e.rules[i].applies(e, r) {
+		i++
+	}
+
+	return &e.rules[i]
+}
+
+// advise fills r.Advice from what is known about the event.
+func (e *Enricher) advise(rec *Record, r *Result) {
+	rule := e.decide(r)
+	r.Advice = Advice{Retryable: rule.retryable, NotBeforeMS: -1, Attempt: r.Attempt, Reason: rule.reason}
+
+	if r.Entry == nil {
+		return
+	}
+
+	policy := &r.Entry.Retry
+	r.Advice.Class = policy.Class
+
+	if policy.MaxRetries > 0 {
+		r.Advice.MaxAttempts = 1 + policy.MaxRetries
+	}
+
+	if rule.retryable {
+		r.Advice.DelayS = delayS(policy, r.Attempt, spread(rec, r.CallID, r.Attempt))
+		r.Advice.NotBeforeMS = notBeforeMS(rec.TimestampMS, r.Advice.DelayS)
+	}
+}
+
+func sawCode(_ *Enricher, r *Result) string {
+	switch {
+	case r.Entry != nil:
+		return fmt.Sprintf("%s leads to entry %d", r.Evidence, r.Entry.Code)
+	case r.HasCode:
+		return fmt.Sprintf("code %d", r.Code)
+	default:
+		return string(r.Evidence) + " " + quoted(r.scratch.raw)
+	}
+}
+
+func sawDirection(_ *Enricher, r *Result) string {
+	if r.Direction == "" {
+		return "no direction, or none that is known"
+	}
+
+	return "direction " + string(r.Direction)
+}
+
+func sawBLeg(e *Enricher, r *Result) string {
+	return fmt.Sprintf("b leg: %t, redialling b legs allowed: %t", r.BLeg, e.opt.RedialBLegs)
+}
+
+func sawClass(_ *Enricher, r *Result) string {
+	return fmt.Sprintf("class %s, auto %s", r.Entry.Retry.Class, r.Entry.Retry.Auto)
+}
+
+func sawOptIn(_ *Enricher, r *Result) string {
+	return fmt.Sprintf("auto %s, code opted in: %t", r.Entry.Retry.Auto, r.scratch.cause.optedIn)
+}
+
+func sawAnswered(e *Enricher, r *Result) string {
+	return fmt.Sprintf("answered: %t, redialling answered calls allowed: %t", r.Answered, e.opt.RedialAnswered)
+}
+
+func sawAttempt(_ *Enricher, r *Result) string {
+	return fmt.Sprintf("attempt %d, retries allowed: %d", r.Attempt, r.Entry.Retry.MaxRetries)
+}
+
+// quoted is s as a JSON string, for people.
+func quoted(s string) string { return string(appendQuoted(nil, s)) }
