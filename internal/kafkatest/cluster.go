@@ -1,0 +1,229 @@
+package kafkatest
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Options describe a cluster. The zero value is one node with the settings that tests
+// want: topics are not created by themselves, groups do not wait for members.
+type Options struct {
+	Nodes      int               // combined broker and controller nodes: 1 (also for 0) or 3
+	Properties map[string]string // added to each node's server.properties, or replacing its lines
+	HeapMB     int               // Java heap of a node, or of a tool; 0 is 512
+}
+
+// Cluster is a running Apache Kafka. Its nodes have the ids 1, 2, 3.
+type Cluster struct {
+	opts    Options
+	runtime javaRuntime
+	id      string
+	dir     string
+	nodes   []*node
+}
+
+const (
+	defaultHeapMB = 512
+
+	startTime = 90 * time.Second // a node takes about 4 s when the machine is idle
+	stopTime  = 30 * time.Second // until SIGTERM is followed by SIGKILL
+	pollEvery = 100 * time.Millisecond
+	// portTries is how often a cluster is begun anew when another process has taken one of
+	// the ports in the moment between choosing and listening.
+	portTries = 3
+)
+
+// Start starts a cluster and waits until each broker is a member of it. It stops with the
+// test; if the test's process dies, the nodes are killed.
+func Start(tb testing.TB, opts Options) *Cluster {
+	tb.Helper()
+	opts.Nodes, opts.HeapMB = cmp.Or(opts.Nodes, 1), cmp.Or(opts.HeapMB, defaultHeapMB)
+	ctx, cancel := context.WithTimeout(tb.Context(), startTime+downloadTime)
+	defer cancel()
+	jars, err := libs(ctx)
+	require.NoError(tb, err)
+	dir := tb.TempDir() // before the clean-up below: it must be removed after the nodes have ended
+	c := &Cluster{opts: opts, runtime: javaRuntime{libs: jars, log4j: filepath.Join(dir, "log4j2.properties"), heapMB: opts.HeapMB, level: "WARN"}}
+	require.NoError(tb, os.WriteFile(c.runtime.log4j, []byte(log4jConfig), 0o600))
+	tb.Cleanup(c.stop)
+	for try := 1; ; try++ {
+		c.dir = filepath.Join(dir, "try"+strconv.Itoa(try))
+		err := c.start(ctx)
+		if err == nil {
+			return c
+		}
+		c.stop()
+		if !errors.Is(err, errPortTaken) || try == portTries {
+			require.NoError(tb, err, "start Apache Kafka")
+		}
+	}
+}
+
+// Addrs are the addresses of all nodes, running or not.
+func (c *Cluster) Addrs() []string {
+	addrs := make([]string, len(c.nodes))
+	for i, n := range c.nodes {
+		addrs[i] = n.addr
+	}
+	return addrs
+}
+
+// Kill ends a node as a crash would, by SIGKILL.
+func (c *Cluster) Kill(tb testing.TB, id int) {
+	tb.Helper()
+	require.NoError(tb, c.node(tb, id).kill())
+}
+
+// Shutdown ends a node in order: it hands over its partitions first.
+func (c *Cluster) Shutdown(tb testing.TB, id int) {
+	tb.Helper()
+	require.NoError(tb, c.node(tb, id).terminate())
+}
+
+// Restart starts a node again, on its old port and log directory, and waits until it has
+// rejoined.
+func (c *Cluster) Restart(tb testing.TB, id int) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), startTime)
+	defer cancel()
+	n := c.node(tb, id)
+	require.NoError(tb, n.start())
+	require.NoError(tb, c.await(ctx, n))
+}
+
+// Log is what a node has written so far.
+func (c *Cluster) Log(tb testing.TB, id int) string {
+	tb.Helper()
+	b, err := os.ReadFile(c.node(tb, id).logFile)
+	require.NoError(tb, err)
+	return string(b)
+}
+
+func (c *Cluster) node(tb testing.TB, id int) *node {
+	tb.Helper()
+	require.True(tb, id >= 1 && id <= len(c.nodes), "no node %d", id)
+	return c.nodes[id-1]
+}
+
+func (c *Cluster) start(ctx context.Context) error {
+	id := make([]byte, 16) //nolint:mnd // a UUID, as Kafka wants it
+	_, _ = rand.Read(id)   // never fails
+	c.id = base64.RawURLEncoding.EncodeToString(id)
+	if strings.HasPrefix(c.id, "-") { // would be taken for an option
+		c.id = "A" + c.id[1:]
+	}
+	ports, err := freePorts(2 * c.opts.Nodes) //nolint:mnd // listener and controller
+	if err != nil {
+		return err
+	}
+	c.nodes = nil
+	for i := range c.opts.Nodes {
+		n, err := c.newNode(i+1, ports)
+		if err != nil {
+			return err
+		}
+		c.nodes = append(c.nodes, n)
+	}
+	for _, n := range c.nodes {
+		if err := n.format(ctx, c.id); err != nil {
+			return err
+		}
+	}
+	for _, n := range c.nodes {
+		if err := n.start(); err != nil {
+			return err
+		}
+	}
+	for _, n := range c.nodes {
+		if err := c.await(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop ends what still runs. Nodes are killed: nobody needs their data any more.
+func (c *Cluster) stop() {
+	for _, n := range c.nodes {
+		_ = n.kill() // there is nobody to tell, and the watcher kills as well
+	}
+}
+
+// await waits until a node answers and knows all running brokers, or says why it does not.
+func (c *Cluster) await(ctx context.Context, n *node) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(n.addr), kgo.RetryTimeout(time.Second), kgo.DialTimeout(time.Second))
+	if err != nil {
+		return fmt.Errorf("make client: %w", err)
+	}
+	defer client.Close()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := c.complete(ctx, client)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-n.exited:
+			return n.failure(errors.New("exited"))
+		case <-ctx.Done():
+			return n.failure(fmt.Errorf("not ready in time: %w", err))
+		case <-tick.C:
+		}
+	}
+}
+
+// complete asks for the brokers and compares them with the nodes that run.
+func (c *Cluster) complete(ctx context.Context, client *kgo.Client) error {
+	running := 0
+	for _, n := range c.nodes {
+		if n.running() {
+			running++
+		}
+	}
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = []kmsg.MetadataRequestTopic{}
+	resp, err := req.RequestWith(ctx, client.SeedBrokers()[0])
+	if err != nil {
+		return fmt.Errorf("ask for metadata: %w", err)
+	}
+	if len(resp.Brokers) < running {
+		return fmt.Errorf("%d of %d brokers are there", len(resp.Brokers), running)
+	}
+	return nil
+}
+
+// freePorts finds n ports by listening on all of them at once.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() //nolint:errcheck // nothing was written; all are held until the last is found
+		tcp, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("find a free port: %s is not TCP", l.Addr())
+		}
+		ports[i] = tcp.Port
+	}
+	return ports, nil
+}
