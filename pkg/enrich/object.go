@@ -201,8 +201,9 @@ type templateWriter struct {
 	used bool   // something has been written since
 }
 
-// object writes those of list that are asked for and have something to say.
-func (t *templateWriter) object(list []member, prefix string, fields map[string]bool, s *subject) {
+// object writes those of list that are asked for and have something to say. It
+// reports whether there were any.
+func (t *templateWriter) object(list []member, prefix string, fields map[string]bool, s *subject) bool {
 	t.literal("{")
 
 	first := true
@@ -222,7 +223,7 @@ func (t *templateWriter) object(list []member, prefix string, fields map[string]
 		t.used = false
 
 		if m.within != nil {
-			t.object(m.within, m.name+".", fields, s)
+			t.used = t.object(m.within, m.name+".", fields, s)
 		} else {
 			m.write(t, s)
 		}
@@ -237,6 +238,8 @@ func (t *templateWriter) object(list []member, prefix string, fields map[string]
 	}
 
 	t.literal("}")
+
+	return !first
 }
 
 func asked(fields map[string]bool, prefix string) bool {
