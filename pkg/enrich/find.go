@@ -22,7 +22,6 @@ type finder struct {
 
 // field is the list of places for one field.
 type field struct {
-	name   string
 	places []place
 	slots  uint64 // bits of the places that the scan finds
 	nested bool   // some places are for gjson to find
@@ -41,12 +40,10 @@ func newFinder(opt *Options) (*finder, []error) {
 	var errs []error
 
 	for _, it := range f.fields(opt) {
-		it.field.name = it.name
-
 		for i, path := range it.paths {
 			p, err := newPlace(path, opt.Field, &names)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("%s[%d] %q: %w", it.name, i, path, err))
+				errs = append(errs, fmt.Errorf("%s[%d] %q: %w", it.option, i, path, err))
 
 				continue
 			}
@@ -66,28 +63,29 @@ func newFinder(opt *Options) (*finder, []error) {
 }
 
 type fieldPaths struct {
-	name  string
-	field *field
-	paths []string
+	name   string // for Explain
+	option string // for mistakes in Options
+	field  *field
+	paths  []string
 }
 
-// fields pairs each field with its paths, under their names in Options.
+// fields pairs each field with its paths.
 func (f *finder) fields(opt *Options) []fieldPaths {
 	p := &opt.Paths
 
 	return []fieldPaths{
-		{"ForeignWhen", &f.foreign, opt.ForeignWhen},
-		{"Paths.Code", &f.code, p.Code},
-		{"Paths.Name", &f.name, p.Name},
-		{"Paths.Direction", &f.direction, p.Direction},
-		{"Paths.AnswerTime", &f.answerTime, p.AnswerTime},
-		{"Paths.Billed", &f.billed, p.Billed},
-		{"Paths.Status", &f.status, p.Status},
-		{"Paths.CallID", &f.callID, p.CallID},
-		{"Paths.ALeg", &f.aLeg, p.ALeg},
-		{"Paths.ParentCall", &f.parentCall, p.ParentCall},
-		{"Paths.Attempt", &f.attempt, p.Attempt},
-		{"Paths.Event", &f.event, p.Event},
+		{"foreign", "ForeignWhen", &f.foreign, opt.ForeignWhen},
+		{"code", "Paths.Code", &f.code, p.Code},
+		{"name", "Paths.Name", &f.name, p.Name},
+		{"direction", "Paths.Direction", &f.direction, p.Direction},
+		{"answer_time", "Paths.AnswerTime", &f.answerTime, p.AnswerTime},
+		{"billed", "Paths.Billed", &f.billed, p.Billed},
+		{"status", "Paths.Status", &f.status, p.Status},
+		{"call_id", "Paths.CallID", &f.callID, p.CallID},
+		{"a_leg", "Paths.ALeg", &f.aLeg, p.ALeg},
+		{"parent_call", "Paths.ParentCall", &f.parentCall, p.ParentCall},
+		{"attempt", "Paths.Attempt", &f.attempt, p.Attempt},
+		{"event", "Paths.Event", &f.event, p.Event},
 	}
 }
 

@@ -34,6 +34,9 @@ func (o Outcome) String() string {
 	}
 }
 
+// MarshalText gives the outcome's name.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
 // Reason says why an event is malformed, or why its code is unknown. The set
 // is closed.
 type Reason string

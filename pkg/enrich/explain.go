@@ -1,0 +1,221 @@
+package enrich
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/callstream/enricher/pkg/catalog"
+)
+
+// Explanation says step by step how an event came by its outcome and advice. It
+// is for people and for JSON; programs use Result.
+type Explanation struct {
+	Outcome  Outcome        `json:"outcome"`
+	Reason   Reason         `json:"reason,omitempty"`
+	Detail   string         `json:"detail,omitempty"`
+	Evidence Evidence       `json:"evidence,omitempty"`
+	Code     *int32         `json:"code,omitempty"`
+	Entry    *catalog.Entry `json:"entry,omitempty"`
+	Facts    []Fact         `json:"facts"`
+	Rules    []Step         `json:"rules"`
+	Retry    *Verdict       `json:"retry,omitempty"` // nil if there is no cause to give advice on
+}
+
+// Fact is something present in the event at a place where a field may stand.
+type Fact struct {
+	Field  string `json:"field"`
+	Path   string `json:"path"`   // where it stands; "header" for the attempt's header
+	Raw    string `json:"raw"`    // as it stands there, at most 64 bytes of it
+	Counts bool   `json:"counts"` // the outcome hangs on it; else another place came first, or it says nothing
+}
+
+// Step is one rule for advice that was asked. Only the last one decided.
+type Step struct {
+	Rule    AdviceReason `json:"rule"`
+	Saw     string       `json:"saw"`
+	Decides bool         `json:"decides"`
+}
+
+// Verdict is the advice in the words of the object.
+type Verdict struct {
+	Retryable   bool          `json:"retryable"`
+	Class       catalog.Class `json:"class,omitempty"`
+	DelayS      int64         `json:"delay_s,omitempty"`
+	NotBefore   string        `json:"not_before,omitempty"`
+	Attempt     int           `json:"attempt"`
+	MaxAttempts int           `json:"max_attempts,omitempty"`
+	Reason      AdviceReason  `json:"reason"`
+}
+
+// Explain enriches rec and tells how. It runs Enrich and then asks the same
+// look-ups and rules again, so that it cannot tell anything else.
+func (e *Enricher) Explain(rec *Record) *Explanation {
+	r := &Result{}
+	e.Enrich(rec, r)
+
+	x := &Explanation{
+		Outcome: r.Outcome, Reason: r.Reason, Detail: r.Detail, Evidence: r.Evidence, Entry: r.Entry,
+		Facts: []Fact{}, Rules: []Step{},
+	}
+	if r.HasCode {
+		x.Code = &r.Code
+	}
+
+	if r.Outcome == Malformed || r.Outcome == Tombstone {
+		return x
+	}
+
+	x.Facts = e.facts(rec, r)
+
+	if r.Outcome != NoCode {
+		x.Rules = e.steps(r)
+		x.Retry = newVerdict(&r.Advice)
+	}
+
+	return x
+}
+
+// facts lists what is present in the event that r has been filled from.
+func (e *Enricher) facts(rec *Record, r *Result) []Fact {
+	v, ok := e.read(rec.Value, r)
+	if !ok {
+		return nil // Enrich has read the same bytes
+	}
+
+	ev := event{text: textOf(v.value[v.base:]), doc: &r.scratch.doc}
+	facts := []Fact{}
+	attemptFound := false
+
+	for _, it := range e.find.fields(&e.opt) {
+		_, first := ev.first(it.field)
+
+		for i := range it.field.places {
+			raw := ev.raw(&it.field.places[i])
+			if !present(raw) {
+				continue
+			}
+
+			counts := i == first
+
+			switch it.field {
+			case &e.find.billed:
+				counts = positive(r.text(raw))
+			case &e.find.status:
+				counts = talking(r.text(raw))
+			case &e.find.attempt:
+				n, ok := integerIn(r.text(raw))
+				counts = counts && ok && n >= 1
+				attemptFound = attemptFound || counts
+			case &e.find.direction:
+				counts = counts && r.Direction != ""
+			case &e.find.name:
+				counts = counts && r.Evidence == EvidenceName
+			case &e.find.code:
+				counts = counts && r.Evidence == EvidenceCode
+			}
+
+			facts = append(facts, Fact{it.name, it.field.places[i].path, cut(strings.Clone(raw), longestRaw), counts})
+		}
+	}
+
+	if !attemptFound && len(rec.HeaderAttempt) > 0 {
+		text := string(rec.HeaderAttempt)
+		n, ok := integerIn(text)
+		facts = append(facts, Fact{"attempt", "header", cut(text, longestRaw), ok && n >= 1})
+	}
+
+	return facts
+}
+
+// steps asks the rules up to the one that decides.
+func (e *Enricher) steps(r *Result) []Step {
+	decided := e.decide(r)
+
+	var steps []Step
+
+	for i := range e.rules {
+		rule := &e.rules[i]
+		steps = append(steps, Step{rule.reason, rule.saw(e, r), rule == decided})
+
+		if rule == decided {
+			break
+		}
+	}
+
+	return steps
+}
+
+func newVerdict(a *Advice) *Verdict {
+	v := &Verdict{
+		Retryable: a.Retryable, Class: a.Class, DelayS: a.DelayS, Attempt: a.Attempt, MaxAttempts: a.MaxAttempts, Reason: a.Reason,
+	}
+	if a.NotBeforeMS >= 0 {
+		v.NotBefore = string(appendTime(nil, a.NotBeforeMS))
+	}
+
+	return v
+}
+
+// String is the explanation as text of several lines.
+func (x *Explanation) String() string {
+	b := &strings.Builder{}
+	fmt.Fprintf(b, "outcome: %s", x.Outcome)
+
+	if x.Reason != "" {
+		fmt.Fprintf(b, " (%s)", x.Reason)
+	}
+
+	b.WriteByte('\n')
+
+	if x.Detail != "" {
+		fmt.Fprintf(b, "detail: %s\n", x.Detail)
+	}
+
+	if x.Entry != nil {
+		fmt.Fprintf(b, "cause: %d %s, by %s\n", x.Entry.Code, x.Entry.Name, x.Evidence)
+	}
+
+	if len(x.Facts) > 0 {
+		b.WriteString("\nfound in the event (* what counts):\n")
+
+		for _, f := range x.Facts {
+			fmt.Fprintf(b, "%s %-11s  %s = %s\n", mark(f.Counts, '*'), f.Field, f.Path, f.Raw)
+		}
+	}
+
+	if len(x.Rules) > 0 {
+		b.WriteString("\nrules for a redial (> the one that decides):\n")
+
+		for _, s := range x.Rules {
+			fmt.Fprintf(b, "%s %-18s  %s\n", mark(s.Decides, '>'), s.Rule, s.Saw)
+		}
+	}
+
+	if x.Retry != nil {
+		fmt.Fprintf(b, "\nadvice: %s\n", x.Retry)
+	}
+
+	return b.String()
+}
+
+func mark(on bool, c byte) string {
+	if on {
+		return " " + string(c)
+	}
+
+	return "  "
+}
+
+// String is the verdict as one line.
+func (v *Verdict) String() string {
+	if !v.Retryable {
+		return fmt.Sprintf("do not redial (%s)", v.Reason)
+	}
+
+	when := ""
+	if v.NotBefore != "" {
+		when = ", not before " + v.NotBefore
+	}
+
+	return fmt.Sprintf("redial after %d s%s (%s); attempt %d of %d has ended", v.DelayS, when, v.Reason, v.Attempt, v.MaxAttempts)
+}
