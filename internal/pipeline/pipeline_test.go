@@ -17,6 +17,7 @@ import (
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/eventgen"
+	"github.com/callstream/enricher/internal/kafkatest"
 	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/internal/route"
 	"github.com/callstream/enricher/pkg/catalog"
@@ -29,24 +30,27 @@ const testTimeout = 60 * time.Second
 
 // world is a cluster with topics, and a filter's configuration for it.
 type world struct {
-	t       *testing.T
-	cluster *kfake.Cluster
-	cfg     pipeline.Config
+	t     *testing.T
+	addrs []string
+	cfg   pipeline.Config
 }
 
+// newWorld is a world in this process.
 func newWorld(t *testing.T, partitions map[string]int32) *world {
 	t.Helper()
 	opts := []kfake.Opt{kfake.NumBrokers(3)}
 	for topic, n := range partitions {
 		opts = append(opts, kfake.SeedTopics(n, topic))
 	}
-	c, err := kfake.NewCluster(opts...)
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	return worldOf(t, kafkatest.StartFake(t, opts...).ListenAddrs())
+}
+
+func worldOf(t *testing.T, addrs []string) *world {
+	t.Helper()
 	retryable := true
 	retry, err := route.Compile(route.Rule{Retryable: &retryable})
 	require.NoError(t, err)
-	return &world{t: t, cluster: c, cfg: pipeline.Config{
+	return &world{t: t, addrs: addrs, cfg: pipeline.Config{
 		Topics: []string{"in"}, Group: "g", Start: pipeline.Start{Timestamp: broker.Earliest}, ReadCommitted: true,
 		Output: "out", DeadLetter: "dead", Routes: []pipeline.Route{{Name: "retry", Match: retry, Topic: "retry"}},
 		Codec: recordbatch.LZ4, FetchBytes: 1 << 20, BatchBytes: 256 << 10, BufferBytes: 16 << 20, Linger: time.Millisecond,
@@ -57,7 +61,7 @@ func newWorld(t *testing.T, partitions map[string]int32) *world {
 
 func (w *world) client(opts ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...)}, opts...)...)
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(w.addrs...)}, opts...)...)
 	require.NoError(w.t, err)
 	w.t.Cleanup(cl.Close)
 	return cl
@@ -82,7 +86,7 @@ func (w *world) start(cfg pipeline.Config) *filter {
 	for _, r := range cfg.Routes {
 		topics = append(topics, r.Topic)
 	}
-	client := broker.NewClient(broker.Config{Brokers: w.cluster.ListenAddrs(), ClientID: "filter", Topics: topics})
+	client := broker.NewClient(broker.Config{Brokers: w.addrs, ClientID: "filter", Topics: topics})
 	p := pipeline.New(cfg, client, enricher(w.t), zaptest.NewLogger(w.t, zaptest.Level(zap.InfoLevel)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -192,7 +196,7 @@ func (w *world) check(all map[string]sent, totals pipeline.Totals) {
 	require.NotEmpty(t, wantRetry)
 
 	lastOffset := map[string]int64{} // by input partition and output partition
-	for _, r := range w.read("out", int(totals.Output)) {
+	for _, r := range w.read(w.cfg.Output, int(totals.Output)) {
 		id := header(r, "id")
 		s, ok := all[id]
 		require.True(t, ok, "unknown id %q", id)
@@ -212,7 +216,7 @@ func (w *world) check(all map[string]sent, totals pipeline.Totals) {
 		}
 		lastOffset[lane] = s.rec.Offset
 	}
-	for _, r := range w.read("dead", len(wantDead)) {
+	for _, r := range w.read(w.cfg.DeadLetter, len(wantDead)) {
 		id := header(r, "id")
 		require.True(t, wantDead[id], "%s is no dead letter, or came twice", id)
 		delete(wantDead, id)
@@ -220,12 +224,12 @@ func (w *world) check(all map[string]sent, totals pipeline.Totals) {
 		require.Equal(t, s.rec.Value, r.Value)
 		require.Equal(t, s.rec.Key, r.Key)
 		require.NotEmpty(t, header(r, "dlq-reason"))
-		require.Equal(t, "in", header(r, "dlq-topic"))
+		require.Equal(t, w.cfg.Topics[0], header(r, "dlq-topic"))
 		require.Equal(t, strconv.Itoa(int(s.rec.Partition)), header(r, "dlq-partition"))
 		require.Equal(t, strconv.FormatInt(s.rec.Offset, 10), header(r, "dlq-offset"))
 		seen[id] = true
 	}
-	for _, r := range w.read("retry", len(wantRetry)) {
+	for _, r := range w.read(w.cfg.Routes[0].Topic, len(wantRetry)) {
 		id := header(r, "id")
 		require.True(t, wantRetry[id], "%s is not to be retried, or came twice", id)
 		delete(wantRetry, id)
