@@ -168,18 +168,6 @@ func TestTransactionShowsNothingBeforeCommit(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTwinIsToldFromATimeout(t *testing.T) {
-	_, client := cluster(t, 1, 1, "out")
-	older := client.NewTransaction("g/filter/same", 10*time.Second, zap.NewNop())
-	require.NoError(t, older.Begin(deadline(t)))
-	require.NoError(t, older.Abort(deadline(t)), "nobody else has the id")
-	younger := client.NewTransaction("g/filter/same", 10*time.Second, zap.NewNop())
-	require.NoError(t, younger.Begin(deadline(t)))
-	err := older.Abort(deadline(t))
-	require.ErrorIs(t, err, broker.ErrTwin)
-	require.ErrorContains(t, err, "--instance")
-}
-
 func TestOffsetsRoundTrip(t *testing.T) {
 	_, client := cluster(t, 3, 3, "in")
 	group, err := client.JoinGroup(broker.GroupConfig{Group: "g", Topics: []string{"in"}, SessionTimeout: 6 * time.Second, RevokeTimeout: 6 * time.Second})
