@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,7 +129,7 @@ func (d *decoder) custom(n *node, path string, v reflect.Value) bool {
 		}
 
 		if err := u.UnmarshalText([]byte(n.text)); err != nil {
-			d.mistake(n, path, "%v", err)
+			d.mistake(n, path, "%v, found %s", err, describe(n))
 		}
 	default:
 		return false
@@ -251,7 +252,27 @@ func (d *decoder) text(n *node, path string, v reflect.Value) {
 		return
 	}
 
+	if e, ok := v.Interface().(Enumerated); ok && !slices.Contains(e.Values(), n.text) {
+		hint := ""
+		if word, near := Nearest(n.text, e.Values()); near && n.style != expanded {
+			hint = fmt.Sprintf("; did you mean %q?", word)
+		}
+
+		d.mistake(n, path, "expected %s, found %s%s", oneOf(e.Values()), describe(n), hint)
+
+		return
+	}
+
 	v.SetString(n.text)
+}
+
+func oneOf(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func (d *decoder) boolean(n *node, path string, v reflect.Value) {

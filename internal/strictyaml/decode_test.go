@@ -62,6 +62,10 @@ type inner struct {
 	Y string `yaml:"y"`
 }
 
+type colour string
+
+func (colour) Values() []string { return []string{"red", "green", "blue"} }
+
 type common struct {
 	Shared string `yaml:"shared"`
 }
@@ -88,6 +92,7 @@ type everything struct {
 	List     []inner          `yaml:"list"`
 	Table    map[string]inner `yaml:"table"`
 	Any      any              `yaml:"any"`
+	Colour   colour           `yaml:"colour"`
 	Untagged int
 }
 
@@ -127,6 +132,7 @@ list:
   - {y: two}
 table: {a: {x: 1}}
 any: {a: [1, 1.5, true, "1", text, null, 017]}
+colour: blue
 untagged: +3
 `, &got))
 
@@ -136,7 +142,7 @@ untagged: +3
 		Real: 1500, Maybe: &no, Flag: true, Wait: 90 * time.Second, Level: 2, Pair: pair{"a", "b"}, Words: []string{"x", "1"}, One: []int{5},
 		Inner: inner{15, "kept"}, Ptr: &inner{Y: "z"}, List: []inner{{X: 1}, {}, {Y: "two"}}, Table: map[string]inner{"a": {X: 1}},
 		Any:      map[string]any{"a": []any{int64(1), 1.5, true, "1", "text", nil, "017"}},
-		Untagged: 3,
+		Untagged: 3, Colour: "blue",
 	}, got)
 }
 
@@ -155,7 +161,7 @@ func TestDecodeRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ src, want string }{
 		"unknown key, near":       {"txet: x\n", `f:1:1: unknown key "txet"; did you mean "text"?`},
 		"unknown key, far":        {"inner: {password: 1}\n", `f:1:9: unknown key "password" in inner; known are x, y`},
-		"hidden field":            {"common: {}\n", `f:1:1: unknown key "common"; known are shared, text, small, unsigned, big, huge, real, flag, maybe, wait, level, pair, words, one, inner, ptr, list, table, any, untagged`},
+		"hidden field":            {"common: {}\n", `f:1:1: unknown key "common"; known are shared, text, small, unsigned, big, huge, real, flag, maybe, wait, level, pair, words, one, inner, ptr, list, table, any, colour, untagged`},
 		"duplicate":               {"text: a\nflag: true\ntext: b\n", "f:3:1: text: given twice, first on line 1"},
 		"duplicate in a map":      {"table:\n  a: {}\n  a: {}\n", "f:3:3: table.a: given twice, first on line 2"},
 		"number for a string":     {"text: 3010\n", `f:1:7: text: expected a string, found the number 3010; write "3010"`},
@@ -179,8 +185,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"number for a boolean":    {"flag: 1\n", "f:1:7: flag: expected true or false, found the number 1"},
 		"duration without unit":   {"wait: 30\n", "f:1:7: wait: expected a duration, found the number 30; add the unit, such as 30s or 30ms"},
 		"no duration":             {"wait: soon\n", `f:1:7: wait: expected a duration such as 500ms or 30s, found the string "soon"`},
-		"text form":               {"level: middle\n", "f:1:8: level: expected low or high"},
+		"text form":               {"level: middle\n", `f:1:8: level: expected low or high, found the string "middle"`},
 		"list for a text form":    {"level: [low]\n", "f:1:1: level: expected a single value, found a list"},
+		"enumeration":             {"colour: yellow\n", `f:1:9: colour: expected red, green or blue, found the string "yellow"`},
+		"enumeration, near":       {"colour: gren\n", `f:1:9: colour: expected red, green or blue, found the string "gren"; did you mean "green"?`},
 		"own form":                {"pair: ab\n", `f:1:7: pair: expected a/b, found the string "ab"`},
 		"own form, list":          {"pair: [a, 1]\n", `f:1:11: pair[1]: expected a string, found the number 1; write "1"`},
 		"own form, length":        {"pair: [a]\n", "f:1:1: pair: expected two, found 1"},

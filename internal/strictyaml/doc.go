@@ -25,4 +25,6 @@
 //     destination that can read its text.
 //
 // Types that implement encoding.TextUnmarshaler get the text of any scalar but null.
+// Their error should say what is expected, not what was found: that is added, and
+// left unsaid where the text was expanded and may be a secret.
 package strictyaml

@@ -26,6 +26,14 @@ func (d *Document) Has(path string) bool {
 	return whole
 }
 
+// IsNull tells whether null, ~ or nothing at all stands at a path. It is false
+// where the path is not in the file.
+func (d *Document) IsNull(path string) bool {
+	n, whole := d.find(path)
+
+	return whole && n.isNull()
+}
+
 // Expand offers every scalar value, keys excepted, to fn with its path. If fn
 // changes the text, the value loses its type: see the package comment. An error
 // is a mistake at the value's place, and leaves the value alone.

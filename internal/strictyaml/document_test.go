@@ -56,6 +56,10 @@ a.b:
 		require.Equal(t, tc.has, doc.Has(tc.path), tc.path)
 	}
 
+	require.True(t, doc.IsNull("kafka.empty"))
+	require.False(t, doc.IsNull("kafka.brokers"))
+	require.False(t, doc.IsNull("kafka.rack"))
+
 	empty, err := strictyaml.Parse("f", nil)
 	require.NoError(t, err)
 	require.Equal(t, "f:1:1: x", empty.At("a.b", "x").Error())

@@ -8,6 +8,13 @@ type Unmarshaler interface {
 	UnmarshalStrict(v Value) Mistakes
 }
 
+// Enumerated is for string types with a closed list of values. Others are refused,
+// with the nearest right one.
+type Enumerated interface {
+	// Values lists what is allowed; it is asked of the zero value too.
+	Values() []string
+}
+
 // Value is a part of a document, as an Unmarshaler sees it.
 type Value struct {
 	d    *Document
