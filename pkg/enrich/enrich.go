@@ -125,8 +125,8 @@ type scratch struct {
 	form     []byte // a form body as JSON
 	object   []byte // what is spliced in
 	rest     []byte // see withoutRepeats
-	codeText []byte // header values
-	timeText []byte
+	codeText []byte // code that is not in the catalog
+	timeText []byte // Advice.NotBeforeMS
 }
 
 // New makes an Enricher. It reports every mistake in opt at once.

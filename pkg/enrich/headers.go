@@ -74,7 +74,6 @@ func (h *headerSet) fill(r *Result) {
 	}
 
 	if h.notBefore && r.Advice.NotBeforeMS >= 0 {
-		s.timeText = appendTime(s.timeText[:0], r.Advice.NotBeforeMS)
 		r.add(headerNotBefore, s.timeText)
 	}
 

@@ -81,6 +81,10 @@ func (e *Enricher) advise(rec *Record, r *Result) {
 	if rule.retryable {
 		r.Advice.DelayS = delayS(policy, r.Attempt, spread(rec, r.CallID, r.Attempt))
 		r.Advice.NotBeforeMS = notBeforeMS(rec.TimestampMS, r.Advice.DelayS)
+
+		if r.Advice.NotBeforeMS >= 0 {
+			r.scratch.timeText = appendTime(r.scratch.timeText[:0], r.Advice.NotBeforeMS)
+		}
 	}
 }
 

@@ -21,44 +21,70 @@ func (d *Doc) mark(p []byte) bool {
 	d.marks = d.marks[:words]
 
 	var high uint64
+
 	for w := range len(p) / 64 {
-		d.marks[w] = block((*[64]byte)(p[64*w:]), &high)
+		m, h := block((*[64]byte)(p[64*w:]))
+		d.marks[w] = m
+		high |= h
 	}
 
 	if rest := p[len(p)&^63:]; len(rest) > 0 {
 		var last [64]byte
 		copy(last[:], rest)
-		d.marks[words-1] = block(&last, &high)
+
+		m, h := block(&last)
+		d.marks[words-1] = m
+		high |= h
 	}
 
 	d.marks[words-1] |= 1 << (uint(len(p)-1) & 63)
 
-	return high&highs != 0
+	return high != 0
 }
 
-// block gives one bit for each byte of b that may end or break a string, and
-// gathers in high which bytes are not ASCII.
-func block(b *[64]byte, high *uint64) uint64 {
+// block gives one bit for each byte of b that may end or break a string, in
+// order from the lowest, and the top bits of all words, ored.
+func block(b *[64]byte) (marks, high uint64) {
 	w0, w1 := binary.LittleEndian.Uint64(b[0:]), binary.LittleEndian.Uint64(b[8:])
 	w2, w3 := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
 	w4, w5 := binary.LittleEndian.Uint64(b[32:]), binary.LittleEndian.Uint64(b[40:])
 	w6, w7 := binary.LittleEndian.Uint64(b[48:]), binary.LittleEndian.Uint64(b[56:])
-	*high |= w0 | w1 | w2 | w3 | w4 | w5 | w6 | w7
 
-	return gather(w0) | gather(w1)<<8 | gather(w2)<<16 | gather(w3)<<24 |
-		gather(w4)<<32 | gather(w5)<<40 | gather(w6)<<48 | gather(w7)<<56
+	if high = (w0 | w1 | w2 | w3 | w4 | w5 | w6 | w7) & highs; high != 0 {
+		return blockNotASCII(b), high
+	}
+
+	// Eight times eight bits: bit 8r+c is about byte r of word c.
+	x := special(w0)>>7 | special(w1)>>6 | special(w2)>>5 | special(w3)>>4 |
+		special(w4)>>3 | special(w5)>>2 | special(w6)>>1 | special(w7)
+
+	// Swap rows and columns: within squares of 2, of 4, of 8.
+	t := (x ^ x>>7) & 0x00AA00AA00AA00AA
+	x ^= t ^ t<<7
+	t = (x ^ x>>14) & 0x0000CCCC0000CCCC
+	x ^= t ^ t<<14
+	t = (x ^ x>>28) & 0x00000000F0F0F0F0
+
+	return x ^ t ^ t<<28, 0
 }
 
-// gather gives one bit for each marked byte of w, the lowest byte's lowest. The
-// multiplication moves the eight top bits next to each other.
-func gather(w uint64) uint64 {
-	return (special(w) &^ w) * 0x0002040810204081 >> 56
+// blockNotASCII is block where some bytes are not ASCII.
+func blockNotASCII(b *[64]byte) uint64 {
+	var marks uint64
+
+	for i := 0; i < len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		// The multiplication moves the eight top bits next to each other.
+		marks |= (special(w) &^ w) * 0x0002040810204081 >> 56 << i
+	}
+
+	return marks
 }
 
 // special sets the top bit of each byte of w that is a quote, a backslash or a
 // control byte. Flipping bit 1 brings the quote next to the control bytes, so
 // that one subtraction finds both. It is inexact in two ways: bytes from 0x80 on
-// give nonsense, which gather clears; and a borrow may mark the byte behind a
+// give nonsense, which blockNotASCII clears; and a borrow may mark the byte behind a
 // marked one ('#' behind a quote, ']' behind a backslash), which costs a look.
 // The inner parentheses matter: in Go, - and | bind alike.
 func special(w uint64) uint64 {
