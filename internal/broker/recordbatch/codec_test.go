@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"runtime"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/klauspost/compress/s2"
@@ -94,23 +96,6 @@ func TestBombsAreRefused(t *testing.T) {
 			require.EqualError(t, err, codec.String()+" payload unpacks to more than the limit of 1048576 bytes for one batch")
 		})
 	}
-	t.Run("zstd without a content size", func(t *testing.T) {
-		var buf bytes.Buffer
-		w, err := zstd.NewWriter(&buf)
-		require.NoError(t, err)
-		for range 3 {
-			_, err = w.Write(zeros)
-			require.NoError(t, err)
-		}
-		require.NoError(t, w.Close())
-		_, err = recordbatch.NewDecompressor(limit).Decompress(recordbatch.Zstd, buf.Bytes(), nil)
-		var large *recordbatch.TooLargeError
-		require.ErrorAs(t, err, &large)
-
-		out, err := recordbatch.NewDecompressor(3*len(zeros)).Decompress(recordbatch.Zstd, buf.Bytes(), make([]byte, 0, 100))
-		require.NoError(t, err)
-		require.Len(t, out, 3*len(zeros))
-	})
 	t.Run("zstd that says so", func(t *testing.T) {
 		_, err := recordbatch.NewDecompressor(1000).Decompress(recordbatch.Zstd, compress(t, recordbatch.Zstd, zeros), nil)
 		var large *recordbatch.TooLargeError
@@ -118,25 +103,47 @@ func TestBombsAreRefused(t *testing.T) {
 	})
 }
 
-// Java's producer at zstd level 22 declares a window of 128 MiB whatever a batch holds.
-func TestZstdOfTheHighestLevel(t *testing.T) {
-	src := bytes.Repeat([]byte("ring, answer, hangup; "), 1000)
-	var buf bytes.Buffer
-	w, err := zstd.NewWriter(&buf, zstd.WithWindowSize(128<<20), zstd.WithSingleSegment(false))
-	require.NoError(t, err)
-	for part := range bytes.SplitAfterSeq(src, []byte(";")) {
-		_, err = w.Write(part)
-		require.NoError(t, err)
-		require.NoError(t, w.Flush())
+// Java's producer compresses as it goes: a frame without its size, a window that has
+// nothing to do with it (128 MiB at level 22), and a dst of any capacity to unpack into.
+func TestZstdWithoutAContentSize(t *testing.T) {
+	var src []byte
+	for i := range 3000 {
+		src = append(src, event(i)...)
 	}
-	require.NoError(t, w.Close())
-	var h zstd.Header
-	require.NoError(t, h.Decode(buf.Bytes()))
-	require.Equal(t, uint64(128<<20), h.WindowSize)
-	require.False(t, h.HasFCS)
-	out, err := recordbatch.NewDecompressor(0).Decompress(recordbatch.Zstd, buf.Bytes(), nil)
-	require.NoError(t, err)
-	require.Equal(t, src, out)
+	for _, window := range []int{1 << 10, 4 << 20, 64 << 20, 128 << 20} {
+		t.Run(strconv.Itoa(window), func(t *testing.T) {
+			var buf bytes.Buffer
+			w, err := zstd.NewWriter(&buf, zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1))
+			require.NoError(t, err)
+			for part := range slices.Chunk(src, 150_000) {
+				_, err = w.Write(part)
+				require.NoError(t, err)
+				require.NoError(t, w.Flush())
+			}
+			require.NoError(t, w.Close())
+			var h zstd.Header
+			require.NoError(t, h.Decode(buf.Bytes()))
+			require.Equal(t, uint64(window), h.WindowSize)
+			require.False(t, h.HasFCS)
+			for _, limit := range []int{0, len(src)} {
+				d := recordbatch.NewDecompressor(limit)
+				for _, room := range []int{0, 100, 65_537, 400_000, len(src) - 1, len(src), 2 * len(src)} {
+					out, err := d.Decompress(recordbatch.Zstd, buf.Bytes(), make([]byte, 0, room))
+					require.NoError(t, err, "room %d", room)
+					require.True(t, bytes.Equal(src, out))
+				}
+			}
+			_, err = recordbatch.NewDecompressor(len(src)-1).Decompress(recordbatch.Zstd, buf.Bytes(), nil)
+			var large *recordbatch.TooLargeError
+			require.ErrorAs(t, err, &large)
+		})
+	}
+	t.Run("a window beyond all levels", func(t *testing.T) {
+		frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, (28 - 10) << 3, 1, 0, 0} // 256 MiB, then an empty last block
+		_, err := recordbatch.NewDecompressor(0).Decompress(recordbatch.Zstd, frame, nil)
+		require.ErrorIs(t, err, recordbatch.ErrCorrupt)
+		require.ErrorContains(t, err, "window size exceeded")
+	})
 }
 
 // A few bytes that claim tens of megabytes must not make us allocate them.

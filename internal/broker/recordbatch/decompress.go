@@ -20,11 +20,12 @@ const DefaultMaxDecompressed = 64 << 20
 // Decompressor unpacks payloads. It keeps each codec's working memory for the next batch,
 // made when first needed. It has one user at a time.
 type Decompressor struct {
-	limit int
-	src   bytes.Reader
-	gzip  *gzip.Reader
-	lz4   *lz4.Reader
-	zstd  *zstd.Decoder
+	limit    int
+	src      bytes.Reader
+	gzip     *gzip.Reader
+	lz4      *lz4.Reader
+	zstd     *zstd.Decoder
+	zstdWide *zstd.Decoder // for windows over the limit; rarely made
 }
 
 // NewDecompressor makes one that refuses batches of more than limit bytes after
@@ -182,52 +183,60 @@ const (
 	zstdMinBlock = 4
 )
 
-// zstdMaxWindow is the window of zstd's highest level, 22, which producers may be set to.
-// It is not allocated: the output serves as the window.
+// zstdMaxWindow is the window of zstd's highest level, 22, in bytes. Producers that compress
+// as they go declare it whatever a batch holds.
 const zstdMaxWindow = 128 << 20
 
-// decompressZstd lets the decoder use no more than dst's capacity, and enlarges that when it
-// was too little. dst is usually that of the batch before, so that this is rare;
-// what a frame says about its size decides only how far to go in one step.
 func (d *Decompressor) decompressZstd(src, dst []byte) ([]byte, error) {
-	if d.zstd == nil {
-		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(zstdMaxWindow))
-		if err != nil {
-			return nil, err //nolint:wrapcheck // Decompress wraps
-		}
-		d.zstd = z
-	}
-	room, err := d.zstdRoom(src)
+	wide, err := d.zstdHeader(src)
 	if err != nil {
 		return nil, err
 	}
-	dst = slices.Grow(dst, room)
-	for {
-		out, err := d.zstd.DecodeAll(src, dst)
-		switch {
-		case err == nil && len(out) > d.limit, errors.Is(err, zstd.ErrDecoderSizeExceeded) && cap(dst) >= d.limit:
-			return nil, errOverLimit
-		case errors.Is(err, zstd.ErrDecoderSizeExceeded):
-			dst = make([]byte, 0, min(2*cap(dst), d.limit)) //nolint:mnd // doubles
-		default:
-			return out, err //nolint:wrapcheck // Decompress wraps
-		}
+	decoder, err := d.zstdDecoder(wide)
+	if err != nil {
+		return nil, err
 	}
+	out, err := decoder.DecodeAll(src, dst)
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || len(out) > d.limit {
+		return nil, errOverLimit
+	}
+	return out, err //nolint:wrapcheck // Decompress wraps
 }
 
-// zstdRoom is the capacity to begin with: the size that the frame declares if it is
-// possible, else a guess.
-func (d *Decompressor) zstdRoom(src []byte) (int, error) {
+// zstdHeader refuses a frame whose declared size is impossible or over the limit, since
+// the decoder allocates what is declared. It reports whether the frame's window,
+// which is not allocated, is over the limit.
+func (d *Decompressor) zstdHeader(src []byte) (wide bool, err error) {
 	var h zstd.Header
-	if err := h.Decode(src); err != nil || !h.HasFCS {
-		return min(max(4*len(src), readChunk), d.limit), nil //nolint:mnd // events shrink about so much
+	if err := h.Decode(src); err != nil {
+		return false, nil //nolint:nilerr // the decoder will say what is wrong
 	}
-	if most := uint64(len(src)/zstdMinBlock+1) * zstdBlock; h.FrameContentSize > most { //nolint:gosec // positive
-		return 0, fmt.Errorf("%d bytes cannot hold the %d that they claim", len(src), h.FrameContentSize)
+	if h.HasFCS {
+		if most := uint64(len(src)/zstdMinBlock+1) * zstdBlock; h.FrameContentSize > most { //nolint:gosec // positive
+			return false, fmt.Errorf("%d bytes cannot hold the %d that they claim", len(src), h.FrameContentSize)
+		}
+		if h.FrameContentSize > uint64(d.limit) { //nolint:gosec // positive
+			return false, errOverLimit
+		}
 	}
-	if h.FrameContentSize > uint64(d.limit) { //nolint:gosec // positive
-		return 0, errOverLimit
+	return h.WindowSize > uint64(d.limit), nil //nolint:gosec // positive
+}
+
+// zstdDecoder is the usual decoder, or one for wide windows. A decoder has one bound for its
+// output and the window, so that the second unpacks up to zstdMaxWindow before
+// the result is refused.
+func (d *Decompressor) zstdDecoder(wide bool) (*zstd.Decoder, error) {
+	decoder, limit := &d.zstd, d.limit
+	if wide {
+		decoder, limit = &d.zstdWide, zstdMaxWindow
 	}
-	return int(h.FrameContentSize), nil //nolint:gosec // below the limit
+	if *decoder == nil {
+		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(uint64(limit))) //nolint:gosec // positive
+		if err != nil {
+			return nil, err //nolint:wrapcheck // Decompress wraps
+		}
+		*decoder = z
+	}
+	return *decoder, nil
 }
