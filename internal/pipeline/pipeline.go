@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,19 @@ type Config struct {
 	CommitInterval  time.Duration
 	SessionTimeout  time.Duration
 	ShutdownTimeout time.Duration
+}
+
+// AllTopics are the topics that the pipeline reads and writes, each once.
+func (c *Config) AllTopics() []string {
+	all := append([]string{c.Output}, c.Topics...)
+	if c.DeadLetter != "" {
+		all = append(all, c.DeadLetter)
+	}
+	for _, r := range c.Routes {
+		all = append(all, r.Topic)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Route is a named copy of chosen events to a further topic.
@@ -124,6 +138,27 @@ const (
 	Draining
 	Stopped
 )
+
+// String is the state's name, in logs and health answers.
+func (s State) String() string {
+	return [...]string{"starting", "joining", "running", "draining", "stopped"}[s]
+}
+
+// Reason says why a state is not one of working.
+func (s State) Reason() string {
+	switch s {
+	case Starting:
+		return "checking topics and rights"
+	case Joining:
+		return "waiting for the group to assign partitions"
+	case Draining:
+		return "finishing what is in flight"
+	case Stopped:
+		return "stopped"
+	case Running:
+	}
+	return ""
+}
 
 // State tells where the pipeline is in its life.
 func (p *Pipeline) State() State { return State(p.state.Load()) }

@@ -82,11 +82,7 @@ type filter struct {
 
 func (w *world) start(cfg pipeline.Config) *filter {
 	w.t.Helper()
-	topics := append([]string{cfg.Output, cfg.DeadLetter}, cfg.Topics...)
-	for _, r := range cfg.Routes {
-		topics = append(topics, r.Topic)
-	}
-	client := broker.NewClient(broker.Config{Brokers: w.addrs, ClientID: "filter", Topics: topics})
+	client := broker.NewClient(broker.Config{Brokers: w.addrs, ClientID: "filter", Topics: cfg.AllTopics()})
 	p := pipeline.New(cfg, client, enricher(w.t), zaptest.NewLogger(w.t, zaptest.Level(zap.InfoLevel)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,10 +21,7 @@ const createdPartitions = 4
 // prepare checks every topic before anything starts, and makes the queues.
 func (p *Pipeline) prepare(ctx context.Context) error {
 	outputs := p.outputTopics()
-	names := append(slices.Clone(p.cfg.Topics), outputs...)
-	slices.Sort(names)
-	names = slices.Compact(names)
-
+	names := p.cfg.AllTopics()
 	topics, err := p.client.Topics(ctx, names)
 	var missing *broker.MissingTopicsError
 	if p.cfg.CreateTopics && errors.As(err, &missing) {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
@@ -17,7 +15,7 @@ import (
 // are given must hold. A rule without members is an error: it would copy everything.
 type Rule struct {
 	Outcomes   []string // enriched, unknown_code, no_code, malformed, tombstone
-	Codes      []string // "3010" or "3000-3099", ends included
+	Codes      []CodeRange
 	Faults     []string
 	Classes    []string // retry class of the entry
 	Flags      []string
@@ -30,7 +28,7 @@ type Rule struct {
 type Matcher struct {
 	outcomes   [enrich.NumOutcomes]bool
 	anyOutcome bool
-	codes      []codeRange
+	codes      []CodeRange
 	faults     []catalog.Fault
 	classes    []catalog.Class
 	flags      []catalog.Flag
@@ -39,7 +37,8 @@ type Matcher struct {
 	sources    []catalog.Source
 }
 
-type codeRange struct{ from, to int32 }
+// CodeRange is a range of codes, both ends included.
+type CodeRange struct{ From, To int32 }
 
 // Compile checks a rule against the closed lists; all mistakes are reported together.
 func Compile(r Rule) (*Matcher, error) {
@@ -53,13 +52,12 @@ func Compile(r Rule) (*Matcher, error) {
 		}
 		m.outcomes[o] = true
 	}
-	for _, text := range r.Codes {
-		c, err := parseRange(text)
-		if err != nil {
-			errs = append(errs, err)
+	for _, c := range r.Codes {
+		if c.From < 0 || c.To < c.From {
+			errs = append(errs, fmt.Errorf("codes %d-%d are no range from a lower to a higher code", c.From, c.To))
 		}
-		m.codes = append(m.codes, c)
 	}
+	m.codes = r.Codes
 	m.faults = closed("fault", r.Faults, catalog.Faults(), &errs)
 	m.classes = closed("class", r.Classes, catalog.Classes(), &errs)
 	m.flags = closed("flag", r.Flags, catalog.Flags(), &errs)
@@ -82,7 +80,7 @@ func (m *Matcher) Matches(res *enrich.Result) bool {
 	if m.retryable != nil && res.Advice.Retryable != *m.retryable {
 		return false
 	}
-	if m.codes != nil && !(res.HasCode && slices.ContainsFunc(m.codes, func(c codeRange) bool { return c.from <= res.Code && res.Code <= c.to })) {
+	if len(m.codes) > 0 && !(res.HasCode && slices.ContainsFunc(m.codes, func(c CodeRange) bool { return c.From <= res.Code && res.Code <= c.To })) {
 		return false
 	}
 	if m.directions != nil && !slices.Contains(m.directions, res.Direction) {
@@ -106,7 +104,7 @@ func (m *Matcher) matchesEntry(e *catalog.Entry) bool {
 }
 
 func (m *Matcher) empty() bool {
-	return m.anyOutcome && m.codes == nil && m.faults == nil && m.classes == nil && m.flags == nil &&
+	return m.anyOutcome && len(m.codes) == 0 && m.faults == nil && m.classes == nil && m.flags == nil &&
 		m.retryable == nil && m.directions == nil && m.sources == nil
 }
 
@@ -117,19 +115,6 @@ func outcomeOf(name string) (enrich.Outcome, bool) {
 		}
 	}
 	return 0, false
-}
-
-func parseRange(text string) (codeRange, error) {
-	lo, hi, isRange := strings.Cut(text, "-")
-	from, err := strconv.ParseInt(strings.TrimSpace(lo), 10, 32)
-	to := from
-	if err == nil && isRange {
-		to, err = strconv.ParseInt(strings.TrimSpace(hi), 10, 32)
-	}
-	if err != nil || from < 0 || to < from {
-		return codeRange{}, fmt.Errorf("code %q is neither a code such as 3010 nor a range such as 3000-3099", text)
-	}
-	return codeRange{int32(from), int32(to)}, nil
 }
 
 // closed checks words against a closed list.

@@ -1,0 +1,95 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/broker/recordbatch"
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/pipeline"
+	"github.com/callstream/enricher/internal/route"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+// EnrichOptions is the part of a configuration that pkg/enrich wants.
+func EnrichOptions(cfg *config.Config) enrich.Options {
+	paths := enrich.Paths(cfg.Enrich.Paths)
+	return enrich.Options{
+		Format: enrich.Format(cfg.Input.Format), PassInvalidUTF8: cfg.Input.InvalidUTF8 == config.InvalidUTF8Pass, MaxDepth: cfg.Input.MaxDepth,
+		Field: cfg.Enrich.Field, Fields: cfg.Enrich.Fields, Headers: slices.Concat([]string{}, cfg.Enrich.Headers), ForeignWhen: cfg.Enrich.ForeignWhen,
+		Paths: paths, RedialAnswered: cfg.Enrich.RedialAnswered, RedialBLegs: cfg.Enrich.RedialBLegs, OptIn: cfg.Enrich.OptIn,
+	}
+}
+
+// pipelineConfig is the part that the pipeline wants.
+func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
+	codec, err := recordbatch.ParseCodec(string(cfg.Output.Compression))
+	if err != nil {
+		return pipeline.Config{}, fmt.Errorf("output.compression: %w", err)
+	}
+	p := pipeline.Config{
+		Topics: cfg.Input.Topics, Group: cfg.Input.Group, Start: start(cfg.Input.Start), OutOfRange: outOfRange(cfg.Input.OnOutOfRange),
+		ReadCommitted: cfg.Input.Isolation == config.ReadCommitted, Rack: cfg.Kafka.Rack,
+		Output: cfg.Output.Topic, DeadLetter: cfg.DeadLetter.Topic, CreateTopics: cfg.Kafka.CreateTopics,
+		Codec: codec, FetchBytes: int32(cfg.Limits.FetchBytes), BatchBytes: int(cfg.Limits.BatchBytes), BufferBytes: int64(cfg.Limits.BufferBytes), //nolint:gosec // validated: at most 64 MiB
+		Linger: cfg.Limits.Linger, CommitInterval: cfg.Limits.CommitInterval,
+		SessionTimeout: cfg.Limits.SessionTimeout, ShutdownTimeout: cfg.Limits.ShutdownTimeout,
+	}
+	for _, name := range cfg.Output.Drop {
+		for o := range enrich.Outcome(enrich.NumOutcomes) {
+			if o.String() == string(name) {
+				p.Drop[o] = true
+			}
+		}
+	}
+	for _, r := range cfg.Routes {
+		m, err := route.Compile(rule(&r.Match))
+		if err != nil {
+			return pipeline.Config{}, fmt.Errorf("route %q: %w", r.Name, err)
+		}
+		p.Routes = append(p.Routes, pipeline.Route{Name: r.Name, Match: m, Topic: r.Topic})
+	}
+	return p, nil
+}
+
+func start(s config.Start) pipeline.Start {
+	switch at, isTime := s.Time(); {
+	case isTime:
+		return pipeline.Start{Timestamp: at.UnixMilli()}
+	case s.Latest():
+		return pipeline.Start{Timestamp: broker.Latest}
+	default:
+		return pipeline.Start{Timestamp: broker.Earliest}
+	}
+}
+
+func outOfRange(o config.OnOutOfRange) pipeline.OutOfRange {
+	switch o {
+	case config.OutOfRangeLatest:
+		return pipeline.ToLatest
+	case config.OutOfRangeStop:
+		return pipeline.Stop
+	case config.OutOfRangeEarliest:
+	}
+	return pipeline.ToEarliest
+}
+
+func rule(m *config.Match) route.Rule {
+	r := route.Rule{
+		Outcomes: strs(m.Outcome), Faults: m.Fault, Classes: m.Class, Flags: m.Flags,
+		Retryable: m.Retryable, Directions: strs(m.Direction), Sources: m.Source,
+	}
+	for _, c := range m.Codes {
+		r.Codes = append(r.Codes, route.CodeRange(c))
+	}
+	return r
+}
+
+func strs[T ~string](in []T) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = string(s)
+	}
+	return out
+}

@@ -1,0 +1,149 @@
+// Package demo runs the real filter between a made event source and an independent reader,
+// on a Kafka broker inside this process. It is for trying out, and it proves with
+// each run that what goes in comes out.
+//
+// Broker, source and reader are franz-go's; the filter in the middle is the one that
+// `enricher run` starts, with the same configuration.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/callstream/enricher/internal/app"
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/eventgen"
+	"github.com/callstream/enricher/internal/pipeline"
+	"github.com/callstream/enricher/pkg/catalog"
+)
+
+// Options say how much goes through.
+type Options struct {
+	Events int           // how many; 0: as many as fit into For
+	For    time.Duration // how long; 0: until Events are through
+	Rate   int           // events per second; 0: as fast as it goes
+	Seed   uint64        // the same seed gives the same events
+}
+
+const partitions = 4
+
+// finish is how long the reader may take to see the last records after the filter has ended.
+const finish = 15 * time.Second
+
+// Progress is what a live view shows.
+type Progress struct {
+	Made    int64 // events produced so far
+	Goal    int64 // events to be produced; 0 if only the time is set
+	Seen    int64 // records that the reader has seen on the output topic
+	Elapsed time.Duration
+	Totals  pipeline.Totals
+}
+
+// Run runs the demo until everything that was made has come out, or ctx ends, which stops
+// the source early and lets the rest come through. view is called a few times a second; nil: never.
+func Run(ctx context.Context, cfg *config.Config, opt Options, log *zap.Logger, view func(Progress)) (*Report, error) {
+	topics := topicsOf(cfg)
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics.all()...))
+	if err != nil {
+		return nil, fmt.Errorf("start the embedded broker: %w", err)
+	}
+	defer cluster.Close()
+	cfg.Kafka.Brokers = cluster.ListenAddrs()
+
+	filter, err := app.New(cfg, log)
+	if err != nil {
+		return nil, fmt.Errorf("make the filter: %w", err)
+	}
+	src, err := newSource(cfg.Kafka.Brokers, topics.in, eventgen.New(opt.Seed, catalog.Default().Entries()), opt)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	rd, err := newReader(cfg.Kafka.Brokers, topics)
+	if err != nil {
+		return nil, err
+	}
+	defer rd.close()
+
+	r := &run{filter: filter, src: src, rd: rd, begun: time.Now(), view: view}
+	if err := r.all(ctx); err != nil {
+		return nil, err
+	}
+	return r.report(), nil
+}
+
+// run is one demo under way.
+type run struct {
+	filter *app.App
+	src    *source
+	rd     *reader
+	begun  time.Time
+	view   func(Progress)
+	took   time.Duration
+}
+
+// all lets source, filter and reader work side by side. When the source is done and the
+// filter has read everything, the filter is stopped, which drains and commits; then
+// the reader has to find what the filter says it wrote.
+func (r *run) all(ctx context.Context) error {
+	filterCtx, stopFilter := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFilter()
+	readCtx, stopReader := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopReader()
+	group, groupCtx := errgroup.WithContext(context.WithoutCancel(ctx))
+	group.Go(func() error { return r.filter.Run(filterCtx) })
+	group.Go(func() error { return r.rd.run(readCtx) })
+	group.Go(func() error {
+		defer stopReader()
+		defer stopFilter()
+		if err := r.src.run(ctx, groupCtx); err != nil {
+			return err
+		}
+		return r.await(groupCtx)
+	})
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("demo: %w", err)
+	}
+	return nil
+}
+
+// viewEvery is how often the live view is told; also how often the end is looked for.
+const viewEvery = 100 * time.Millisecond
+
+// await waits until the filter has read what was made and the reader has seen what came of it.
+func (r *run) await(ctx context.Context) error {
+	tick := time.NewTicker(viewEvery)
+	defer tick.Stop()
+	var deadline <-chan time.Time
+	for {
+		p := r.progress()
+		if p.Totals.In >= p.Made && deadline == nil {
+			deadline = time.After(finish)
+		}
+		if deadline != nil && r.rd.hasSeen(p.Totals) {
+			r.took = r.rd.lastSeen().Sub(r.begun)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-deadline:
+			r.took = time.Since(r.begun)
+			return nil // the report says what is missing
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *run) progress() Progress {
+	return Progress{
+		Made: r.src.made.Load(), Goal: int64(r.src.opt.Events), Seen: r.rd.out.Load(),
+		Elapsed: time.Since(r.begun), Totals: r.filter.Pipeline().Ledger.Totals(),
+	}
+}
