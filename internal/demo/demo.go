@@ -99,13 +99,15 @@ func (r *run) all(ctx context.Context) error {
 	group, groupCtx := errgroup.WithContext(context.WithoutCancel(ctx))
 	group.Go(func() error { return r.filter.Run(filterCtx) })
 	group.Go(func() error { return r.rd.run(readCtx) })
+	produced := make(chan struct{})
+	group.Go(func() error {
+		defer close(produced)
+		return r.src.run(ctx, groupCtx)
+	})
 	group.Go(func() error {
 		defer stopReader()
 		defer stopFilter()
-		if err := r.src.run(ctx, groupCtx); err != nil {
-			return err
-		}
-		return r.await(groupCtx)
+		return r.await(groupCtx, produced)
 	})
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("demo: %w", err)
@@ -116,15 +118,23 @@ func (r *run) all(ctx context.Context) error {
 // viewEvery is how often the live view is told; also how often the end is looked for.
 const viewEvery = 100 * time.Millisecond
 
-// await waits until the filter has read what was made and the reader has seen what came of it.
-func (r *run) await(ctx context.Context) error {
+// await shows how far it has come until the filter has read what was made and the reader
+// has seen what came of it.
+func (r *run) await(ctx context.Context, produced <-chan struct{}) error {
 	tick := time.NewTicker(viewEvery)
 	defer tick.Stop()
 	var deadline <-chan time.Time
 	for {
 		p := r.progress()
-		if p.Totals.In >= p.Made && deadline == nil {
-			deadline = time.After(finish)
+		if r.view != nil {
+			r.view(p)
+		}
+		select {
+		case <-produced:
+			if p.Totals.In >= p.Made && deadline == nil {
+				deadline = time.After(finish)
+			}
+		default:
 		}
 		if deadline != nil && r.rd.hasSeen(p.Totals) {
 			r.took = r.rd.lastSeen().Sub(r.begun)
