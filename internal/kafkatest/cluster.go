@@ -180,6 +180,9 @@ func (c *Cluster) await(ctx context.Context, n *node) error {
 		if err == nil {
 			return nil
 		}
+		if errors.Is(err, errPortTaken) {
+			return n.failure(err)
+		}
 		select {
 		case <-n.exited:
 			return n.failure(errors.New("exited"))
@@ -203,6 +206,9 @@ func (c *Cluster) complete(ctx context.Context, client *kgo.Client) error {
 	resp, err := req.RequestWith(ctx, client.SeedBrokers()[0])
 	if err != nil {
 		return fmt.Errorf("ask for metadata: %w", err)
+	}
+	if got := message(resp.ClusterID); got != c.id { // somebody else's broker was faster on this port
+		return fmt.Errorf("%w: a broker of cluster %q listens there, this one is %q", errPortTaken, got, c.id)
 	}
 	if len(resp.Brokers) < running {
 		return fmt.Errorf("%d of %d brokers are there", len(resp.Brokers), running)

@@ -22,6 +22,9 @@ import (
 	"github.com/callstream/enricher/internal/kafkatest"
 )
 
+// waitTime bounds each exchange with a broker.
+const waitTime = 30 * time.Second
+
 // TestRealKafka has a real broker check our batches and Java's consumer read them, and has
 // us read what Java's producer wrote.
 func TestRealKafka(t *testing.T) {
@@ -77,7 +80,9 @@ func oursToJava(t *testing.T, cluster *kafkatest.Cluster, client *kgo.Client, co
 		consumer, err := kgo.NewClient(kgo.SeedBrokers(cluster.Addrs()...), kgo.ConsumeTopics(topic))
 		require.NoError(t, err)
 		defer consumer.Close()
-		fetched := consumer.PollRecords(t.Context(), len(records))
+		ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+		defer cancel()
+		fetched := consumer.PollRecords(ctx, len(records))
 		require.NoError(t, fetched.Err())
 		got := fetched.Records()
 		require.Len(t, got, len(records))
@@ -90,7 +95,7 @@ func oursToJava(t *testing.T, cluster *kafkatest.Cluster, client *kgo.Client, co
 	t.Run("kafka-go", func(t *testing.T) {
 		reader := kafka.NewReader(kafka.ReaderConfig{Brokers: cluster.Addrs(), Topic: topic, MaxWait: 100 * time.Millisecond})
 		defer func() { require.NoError(t, reader.Close()) }()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), waitTime)
 		defer cancel()
 		for _, want := range records {
 			got, err := reader.ReadMessage(ctx)
@@ -184,7 +189,9 @@ func produce(t *testing.T, client *kgo.Client, topic string, raw []byte) error {
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis = -1, 10_000
 	req.Topics = []kmsg.ProduceRequestTopic{{Topic: topic, Partitions: []kmsg.ProduceRequestTopicPartition{part}}}
-	resp, err := req.RequestWith(t.Context(), client.Broker(1))
+	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+	defer cancel()
+	resp, err := req.RequestWith(ctx, client.Broker(1))
 	require.NoError(t, err)
 	answer := resp.Topics[0].Partitions[0]
 	return kerr.ErrorForCode(answer.ErrorCode)
@@ -200,7 +207,9 @@ func fetch(t *testing.T, client *kgo.Client, topic string) []byte {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = 5000, 1, 16<<20
 	req.Topics = []kmsg.FetchRequestTopic{ft}
-	resp, err := req.RequestWith(t.Context(), client.Broker(1))
+	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+	defer cancel()
+	resp, err := req.RequestWith(ctx, client.Broker(1))
 	require.NoError(t, err)
 	answer := resp.Topics[0].Partitions[0]
 	require.NoError(t, kerr.ErrorForCode(answer.ErrorCode))

@@ -1,0 +1,78 @@
+# The verbs of this repository: `make help` lists them. CI runs `make ci` by way of .ci/run.
+
+# A test binary that hangs prints its goroutines instead of being killed from outside.
+TEST_TIMEOUT  ?= 5m
+KAFKA_TIMEOUT ?= 15m
+FUZZTIME      ?= 20s
+GO            ?= go
+
+# The linter is a program of minutes to build, so its binary is kept, by version, where other
+# checkouts find it too.
+CACHE_DIR     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/callstream-enricher
+LINT_VERSION  := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
+LINT          := $(CACHE_DIR)/golangci-lint-$(LINT_VERSION)-$(shell $(GO) env GOVERSION)
+
+# Where goroutines share memory. The rest is straight-line code, which -race only slows down.
+RACE_PACKAGES  = ./internal/broker/... ./internal/pipeline/... ./internal/app/... ./internal/ops/... ./pkg/...
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/enricher
+	$(GO) build -trimpath -o bin/enricher ./cmd/enricher
+
+.PHONY: test
+test: ## Run the tests that need nothing but Go
+	$(GO) test -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: test-race
+test-race: ## Run the concurrent packages under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout $(KAFKA_TIMEOUT) $(RACE_PACKAGES)
+
+.PHONY: test-kafka
+test-kafka: ## Run the tests on a real Apache Kafka (needs Java 17; Maven and a network the first time)
+	$(GO) test -tags kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) $$($(MAKE) -s kafka-packages)
+
+# Packages that have tests with the tag, so that the others are not run a second time.
+.PHONY: kafka-packages
+kafka-packages:
+	@grep -rl --include='*_test.go' '^//go:build kafka' . | xargs -n1 dirname | sort -u
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (20s)
+	@set -e; grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | while read -r file target; do \
+		echo "$$(dirname "$$file") $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: $(LINT) ## Run the linters
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the code
+	$(LINT) fmt ./...
+
+.PHONY: lint-path
+lint-path: $(LINT) # Print where the linter is
+	@echo $(LINT)
+
+$(CACHE_DIR)/golangci-lint-%:
+	@mkdir -p $(CACHE_DIR)
+	$(GO) -C tools build -o $@.new github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@mv $@.new $@
+
+.PHONY: tidy-check
+tidy-check: ## Fail if go.mod is not tidy
+	$(GO) mod tidy -diff
+
+.PHONY: ci
+ci: test lint tidy-check test-race fuzz test-kafka ## Everything that CI does
