@@ -121,13 +121,13 @@ func (c *Cluster) node(tb testing.TB, id int) *node {
 }
 
 func (c *Cluster) start(ctx context.Context) error {
-	id := make([]byte, 16) //nolint:mnd // a UUID, as Kafka wants it
+	id := make([]byte, 16) // a UUID, as Kafka wants it
 	_, _ = rand.Read(id)   // never fails
 	c.id = base64.RawURLEncoding.EncodeToString(id)
 	if strings.HasPrefix(c.id, "-") { // would be taken for an option
 		c.id = "A" + c.id[1:]
 	}
-	ports, err := freePorts(2 * c.opts.Nodes) //nolint:mnd // listener and controller
+	ports, err := freePorts(2 * c.opts.Nodes) // listener and controller
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		}
 	}
 	for _, n := range c.nodes {
-		if err := n.start(); err != nil {
+		if err := n.start(); err != nil { //nolint:contextcheck // a node outlives the start of its cluster
 			return err
 		}
 	}
@@ -219,12 +219,18 @@ func (c *Cluster) complete(ctx context.Context, client *kgo.Client) error {
 // freePorts finds n ports by listening on all of them at once.
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, n)
+	listeners := make([]net.Listener, 0, n) // all are held until the last is found
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close() // nothing was written
+		}
+	}()
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer l.Close() //nolint:errcheck // nothing was written; all are held until the last is found
+		listeners = append(listeners, l)
 		tcp, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
 			return nil, fmt.Errorf("find a free port: %s is not TCP", l.Addr())

@@ -74,7 +74,6 @@ func download(ctx context.Context, parent, version string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, downloadTime)
 	defer cancel()
 	jars := filepath.Join(work, "libs")
-	//nolint:gosec // the version comes from whoever runs the tests
 	cmd := exec.CommandContext(ctx, "mvn", "--quiet", "--batch-mode", "--file", filepath.Join(work, "pom.xml"),
 		"-Dkafka.version="+version, "dependency:copy-dependencies", "-DoutputDirectory="+jars)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -105,7 +104,7 @@ func (r javaRuntime) command(ctx context.Context, class string, args ...string) 
 		"-Dlog4j2.configurationFile=" + r.log4j, "-Dkafkatest.level=" + r.level,
 		"-cp", filepath.Join(r.libs, "*"), class,
 	}
-	return exec.CommandContext(ctx, "java", append(all, args...)...) //nolint:gosec // our own arguments
+	return exec.CommandContext(ctx, "java", append(all, args...)...)
 }
 
 // maxTail is how much of a log goes into a failure's message, in bytes.

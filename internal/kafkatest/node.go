@@ -68,7 +68,7 @@ func (c *Cluster) newNode(id int, ports []int) (*node, error) {
 
 // nodeProperties are those of a combined node: broker and controller in one process.
 func nodeProperties(id int, ports []int, data string) map[string]string {
-	nodes := len(ports) / 2 //nolint:mnd // listener and controller
+	nodes := len(ports) / 2 // listener and controller
 	var voters []string
 	for i := range nodes {
 		voters = append(voters, fmt.Sprintf("%d@%s", i+1, hostPort(ports[2*i+1])))
@@ -197,7 +197,7 @@ type watcher struct {
 }
 
 func watch(pid int) (*watcher, error) {
-	//nolint:gosec,noctx // our own argument; it ends by itself
+	//nolint:noctx // our own argument; it ends by itself
 	cmd := exec.Command("/bin/sh", "-c", `cat >/dev/null; kill -9 "$1" 2>/dev/null`, "sh", strconv.Itoa(pid))
 	pipe, err := cmd.StdinPipe()
 	if err != nil {

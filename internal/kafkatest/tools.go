@@ -25,7 +25,7 @@ const (
 	ConsoleProducer      Tool = "org.apache.kafka.tools.ConsoleProducer"
 	ConsoleConsumer      Tool = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 	ConsumerGroupCommand Tool = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
-	AclCommand           Tool = "org.apache.kafka.tools.AclCommand"
+	ACLCommand           Tool = "org.apache.kafka.tools.AclCommand"
 )
 
 // toolTime bounds one run of a tool. Each starts a Java of its own, which takes 2 s or so.
@@ -63,7 +63,7 @@ func (c *Cluster) CreateTopic(tb testing.TB, topic string, partitions int32, con
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...))
 	require.NoError(tb, err)
 	defer client.Close()
-	require.NoError(tb, createTopic(ctx, client, topic, partitions, int16(len(c.nodes)), configs)) //nolint:gosec // 1 or 3
+	require.NoError(tb, createTopic(ctx, client, topic, partitions, int16(len(c.nodes)), configs)) // 1 or 3
 	require.NoError(tb, awaitLeaders(ctx, client, topic, int(partitions)))
 }
 

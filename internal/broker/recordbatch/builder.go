@@ -94,7 +94,7 @@ func (b *Builder) Seal(c *Compressor, codec Codec) error {
 		return nil
 	}
 	if cap(b.packed) == 0 {
-		b.packed = make([]byte, 0, Room+HeaderSize+len(b.raw)/2) //nolint:mnd // events shrink to less than half
+		b.packed = make([]byte, 0, Room+HeaderSize+len(b.raw)/2) // events shrink to less than half
 	}
 	packed, err := c.Compress(codec, b.raw[Room+HeaderSize:], b.packed[:Room+HeaderSize])
 	if err != nil {
@@ -278,10 +278,5 @@ func (s *selection) appendKept(d []byte) []byte {
 }
 
 func named(names []string, key []byte) bool {
-	for _, n := range names {
-		if n == string(key) {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(names, string(key))
 }

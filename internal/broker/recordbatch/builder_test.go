@@ -245,7 +245,7 @@ func TestSplit(t *testing.T) {
 			require.NoError(t, half.Seal(recordbatch.NewCompressor(), codec))
 			half.Stamp(false, 1, 2, 3)
 			_, records := decode(t, half.Bytes())
-			require.Equal(t, half.Len(), len(records))
+			require.Len(t, records, half.Len())
 			for _, r := range records {
 				r.Offset = int64(len(got))
 				got = append(got, r)

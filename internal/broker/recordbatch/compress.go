@@ -20,6 +20,7 @@ const (
 	xerialMagic    = "\x82SNAPPY\x00"
 	xerialVersions = "\x00\x00\x00\x01\x00\x00\x00\x01"
 	xerialChunk    = 32 << 10 // what snappy-java writes
+	chunkLength    = 4        // bytes
 )
 
 // zstdWindow is above what a batch usually holds, and far below the default, which costs
@@ -78,10 +79,10 @@ func compressXerial(src, dst []byte) []byte {
 	dst = append(dst, xerialVersions...)
 	for chunk := range slices.Chunk(src, xerialChunk) {
 		most := s2.MaxEncodedLen(len(chunk))
-		dst = slices.Grow(dst, 4+most)
+		dst = slices.Grow(dst, chunkLength+most)
 		at := len(dst)
-		block := s2.EncodeSnappy(dst[at+4:at+4+most], chunk) // in place: the room is there
-		dst = dst[:at+4+len(block)]
+		block := s2.EncodeSnappy(dst[at+chunkLength:at+chunkLength+most], chunk) // in place: the room is there
+		dst = dst[:at+chunkLength+len(block)]
 		binary.BigEndian.PutUint32(dst[at:], uint32(len(block))) //nolint:gosec // below 64 KiB
 	}
 	return dst

@@ -131,11 +131,11 @@ func (d *Decompressor) decompressSnappy(src, dst []byte) ([]byte, error) {
 			src = src[xerialHeader:]
 			continue
 		}
-		if len(src) < 4 {
+		if len(src) < chunkLength {
 			return nil, errors.New("chunk length is cut off")
 		}
 		n := binary.BigEndian.Uint32(src)
-		src = src[4:]
+		src = src[chunkLength:]
 		if uint64(n) > uint64(len(src)) {
 			return nil, fmt.Errorf("chunk of %d bytes, %d are left", n, len(src))
 		}
@@ -212,7 +212,7 @@ func (d *Decompressor) zstdHeader(src []byte) (wide bool, err error) {
 		return false, nil //nolint:nilerr // the decoder will say what is wrong
 	}
 	if h.HasFCS {
-		if most := uint64(len(src)/zstdMinBlock+1) * zstdBlock; h.FrameContentSize > most { //nolint:gosec // positive
+		if most := uint64(len(src)/zstdMinBlock+1) * zstdBlock; h.FrameContentSize > most {
 			return false, fmt.Errorf("%d bytes cannot hold the %d that they claim", len(src), h.FrameContentSize)
 		}
 		if h.FrameContentSize > uint64(d.limit) { //nolint:gosec // positive
@@ -232,7 +232,7 @@ func (d *Decompressor) zstdDecoder(wide bool) (*zstd.Decoder, error) {
 	}
 	if *decoder == nil {
 		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(uint64(limit))) //nolint:gosec // positive
+			zstd.WithDecoderMaxMemory(uint64(limit)))
 		if err != nil {
 			return nil, err //nolint:wrapcheck // Decompress wraps
 		}

@@ -101,7 +101,7 @@ func TestKafkaGoReadsOurs(t *testing.T) {
 			}
 			got = append(got, out)
 		}
-		require.Equal(t, len(plain()), len(got))
+		require.Len(t, got, len(plain()))
 		for i, want := range plain() {
 			require.Equal(t, want, got[i], "record %d", i)
 		}

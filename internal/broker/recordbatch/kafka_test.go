@@ -162,7 +162,7 @@ func nullsStayNull(t *testing.T, cluster *kafkatest.Cluster, client *kgo.Client)
 
 	marked := []string{"--formatter-property", "null.literal=NULL", "--formatter-property", "print.key=true"}
 	read := cluster.Run(t, kafkatest.ConsoleConsumer, "", append(marked, "--topic", "nulls", "--from-beginning", "--max-messages", "3")...)
-	require.Equal(t, "call-1\t{\"Event\":\"Hangup\"}\nNULL\t\n\tNULL\n", read)
+	require.Equal(t, "call-1\t{\"Event\":\"Hangup\"}\n"+"NULL\t\n"+"\tNULL\n", read)
 }
 
 func noTimestamp(t *testing.T, cluster *kafkatest.Cluster, client *kgo.Client) {
