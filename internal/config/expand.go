@@ -1,0 +1,126 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/callstream/enricher/internal/strictyaml"
+)
+
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// expand replaces ${VAR}, ${VAR:-default} and ${file:PATH} in scalar values. It runs on
+// the parsed document, so that a value cannot bring keys or structure with it.
+func (c *Config) expand(src Source) strictyaml.Mistakes {
+	return c.doc.Expand(func(path, text string) (string, error) {
+		out, secret, err := expandText(text, src)
+		if secret {
+			c.secrets[path] = true
+		}
+
+		return out, err
+	})
+}
+
+// expandText goes through a text once: what has been put in is not looked at again.
+func expandText(text string, src Source) (out string, secret bool, err error) {
+	var (
+		b    strings.Builder
+		errs []string
+	)
+
+	for {
+		before, rest, found := strings.Cut(text, "${")
+		if !found {
+			b.WriteString(text)
+
+			break
+		}
+
+		if escaped, ok := strings.CutSuffix(before, "$"); ok { // $${ stands for ${
+			b.WriteString(escaped + "${")
+
+			text = rest
+
+			continue
+		}
+
+		b.WriteString(before)
+
+		inner, after, closed := strings.Cut(rest, "}")
+		if !closed {
+			return "", secret, fmt.Errorf("%w in %q", errUnclosed, "${"+rest)
+		}
+
+		value, isFile, err := lookUp(inner, src)
+		if err != nil {
+			errs = append(errs, err.Error())
+		}
+
+		secret = secret || isFile
+		text = after
+
+		b.WriteString(value)
+	}
+
+	if len(errs) > 0 {
+		return "", secret, fmt.Errorf("%w%s", errExpand, strings.Join(errs, "; "))
+	}
+
+	return b.String(), secret, nil
+}
+
+var (
+	errExpand   = errors.New("cannot fill in: ")
+	errUnclosed = errors.New("no closing }; write $${ for a literal ${")
+	errVariable = errors.New("is neither ${VAR}, ${VAR:-default} nor ${file:PATH}; write $${ for a literal ${")
+	errUnset    = errors.New("environment variable is not set; set it, or give a default as in")
+	errNotText  = errors.New("is not UTF-8 text")
+)
+
+func lookUp(inner string, src Source) (value string, isFile bool, err error) {
+	if path, ok := strings.CutPrefix(inner, "file:"); ok {
+		value, err = fromFile(path, src)
+
+		return value, true, err
+	}
+
+	name, fallback, hasFallback := strings.Cut(inner, ":-")
+	if !variable.MatchString(name) {
+		return "", false, fmt.Errorf("%q %w", "${"+inner+"}", errVariable)
+	}
+
+	value, set := src.Env(name)
+
+	switch {
+	case hasFallback && value == "":
+		return fallback, false, nil // as in a shell: unset or empty
+	case !set:
+		return "", false, fmt.Errorf("%s: %w ${%s:-default}", name, errUnset, name)
+	case !utf8.ValidString(value):
+		return "", false, fmt.Errorf("%s: %w", name, errNotText)
+	default:
+		return value, false, nil
+	}
+}
+
+// fromFile reads a value from a file, such as a mounted secret. One line end at its end
+// is the editor's, not the value's.
+func fromFile(path string, src Source) (string, error) {
+	content, err := src.File(path)
+
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("${file:%s}: %w", path, fs.ErrNotExist)
+	case err != nil:
+		return "", fmt.Errorf("${file:%s}: %w", path, err)
+	case !utf8.Valid(content):
+		return "", fmt.Errorf("${file:%s}: %w", path, errNotText)
+	}
+
+	return strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), nil
+}

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/callstream/enricher/internal/strictyaml"
+)
+
+const (
+	maxFile   = 1 << 20  // a configuration of a megabyte is a mistake
+	maxSecret = 64 << 10 // so is a password of 64 KiB
+)
+
+// Load reads a configuration file, expands its values and checks it. What is wrong
+// with the content is of type strictyaml.Mistakes, all of it at once.
+func Load(path string) (*Config, error) {
+	src, err := readFile(path, maxFile)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+
+	dir := filepath.Dir(path)
+
+	return Parse(path, src, Source{
+		Env:  os.LookupEnv,
+		File: func(name string) ([]byte, error) { return readFile(Resolve(dir, name), maxSecret) },
+		Dir:  dir,
+	})
+}
+
+// Source is where values come from that are not in the file itself.
+type Source struct {
+	// Env looks an environment variable up, as os.LookupEnv does.
+	Env func(name string) (value string, ok bool)
+	// File reads a file that ${file:…} names.
+	File func(name string) ([]byte, error)
+	// Dir is the folder that relative paths start from.
+	Dir string
+}
+
+// Parse is Load for bytes at hand; name stands in messages.
+func Parse(name string, text []byte, src Source) (*Config, error) {
+	doc, err := strictyaml.Parse(name, text)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // mistakes with their places are whole
+	}
+
+	c := Default()
+	c.doc, c.secrets = doc, map[string]bool{}
+
+	mistakes := c.expand(src)
+	mistakes = append(mistakes, doc.Decode(c)...)
+	mistakes = append(mistakes, c.validate(mistakes)...)
+
+	if err := mistakes.Err(); err != nil {
+		return nil, err
+	}
+
+	for i, overlay := range c.Catalog.Overlays {
+		c.Catalog.Overlays[i] = Resolve(src.Dir, overlay)
+	}
+
+	return c, nil
+}
+
+// Resolve makes a relative path relative to a folder.
+func Resolve(dir, path string) string {
+	if filepath.IsAbs(path) || dir == "" {
+		return path
+	}
+
+	return filepath.Join(dir, path)
+}
+
+// At makes a mistake at a path of the file, such as "routes[0].match.fault[1]". Without
+// a file the path stands in the text alone.
+func (c *Config) At(path, format string, args ...any) strictyaml.Mistake {
+	msg := path + ": " + fmt.Sprintf(format, args...)
+	if c.doc == nil {
+		return strictyaml.Mistake{File: "configuration", Msg: msg}
+	}
+
+	return c.doc.At(path, "%s", msg)
+}
+
+var errTooLarge = errors.New("too large")
+
+func readFile(path string, atMost int64) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err //nolint:wrapcheck // names operation and path
+	}
+	defer f.Close() //nolint:errcheck // only read
+
+	text, err := io.ReadAll(io.LimitReader(f, atMost+1))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // names operation and path
+	}
+
+	if int64(len(text)) > atMost {
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", path, errTooLarge, atMost)
+	}
+
+	return text, nil
+}

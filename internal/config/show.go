@@ -1,0 +1,94 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	yaml "github.com/goccy/go-yaml"
+)
+
+// masked stands for a value that came from a file of secrets.
+const masked = "***"
+
+// YAML is the configuration in force as YAML, every key with its value. What came from
+// ${file:…} shows as "***".
+func (c *Config) YAML() ([]byte, error) {
+	text, err := yaml.MarshalWithOptions(c.tree(reflect.ValueOf(*c), ""), yaml.IndentSequence(true))
+	if err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+
+	return text, nil
+}
+
+// Tree is what YAML writes as ordered mappings, lists and scalars, for other formats.
+func (c *Config) Tree() yaml.MapSlice {
+	tree, _ := c.tree(reflect.ValueOf(*c), "").(yaml.MapSlice)
+
+	return tree
+}
+
+func (c *Config) tree(v reflect.Value, path string) any {
+	if c.secrets[path] {
+		return masked
+	}
+
+	switch value := v.Interface().(type) {
+	case time.Duration:
+		return shortest(value)
+	case fmt.Stringer:
+		return value.String()
+	}
+
+	switch v.Kind() { //nolint:exhaustive // the kinds that Config is built of
+	case reflect.Struct:
+		return c.mapping(v, path)
+	case reflect.Slice:
+		return c.list(v, path)
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+
+		return c.tree(v.Elem(), path)
+	case reflect.String:
+		return v.String()
+	default:
+		return v.Interface()
+	}
+}
+
+func (c *Config) mapping(v reflect.Value, path string) any {
+	out := yaml.MapSlice{}
+
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		if name == "" {
+			continue
+		}
+
+		inner := strings.TrimPrefix(path+"."+name, ".")
+		item := c.tree(v.Field(i), inner)
+
+		// The conditions of a match have no default to show.
+		if empty, isList := item.([]any); item == nil || v.Type() == reflect.TypeFor[Match]() && isList && len(empty) == 0 {
+			continue
+		}
+
+		out = append(out, yaml.MapItem{Key: name, Value: item})
+	}
+
+	return out
+}
+
+func (c *Config) list(v reflect.Value, path string) any {
+	out := make([]any, 0, v.Len())
+	for i := range v.Len() {
+		item := c.indexed(path, i)
+		out = append(out, c.tree(v.Index(i), item))
+	}
+
+	return out
+}

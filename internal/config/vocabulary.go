@@ -1,0 +1,83 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/callstream/enricher/internal/strictyaml"
+)
+
+// Vocabulary holds closed lists that belong to other packages. An empty list is not
+// checked against.
+type Vocabulary struct {
+	Faults  []string
+	Classes []string // retry classes
+	Flags   []string
+	Sources []string // parties that may end a call
+	Members []string // of the object, those of retry as "retry.class"; "retry" is all of them
+	Headers []string
+	OptIn   []int32 // codes whose policy asks for an opt-in
+}
+
+// CheckWords checks the words that Load cannot know. The error is of type
+// strictyaml.Mistakes.
+func (c *Config) CheckWords(known Vocabulary) error {
+	var ms strictyaml.Mistakes
+
+	check := func(path string, words, allowed []string) {
+		for i, word := range words {
+			if len(allowed) == 0 || slices.Contains(allowed, word) {
+				continue
+			}
+
+			hint := ""
+			if near, ok := strictyaml.Nearest(word, allowed); ok {
+				hint = "; did you mean " + strconv.Quote(near) + "?"
+			}
+
+			ms = append(ms, c.At(c.indexed(path, i), "%q is none of %s%s", word, strings.Join(allowed, ", "), hint))
+		}
+	}
+
+	for i, r := range c.Routes {
+		match := at("routes", i) + ".match."
+		check(match+"fault", r.Match.Fault, known.Faults)
+		check(match+"class", r.Match.Class, known.Classes)
+		check(match+"flags", r.Match.Flags, known.Flags)
+		check(match+"source", r.Match.Source, known.Sources)
+	}
+
+	check("enrich.fields", c.Enrich.Fields, known.Members)
+	check("enrich.headers", c.Enrich.Headers, known.Headers)
+
+	for i, code := range c.Enrich.OptIn {
+		if known.OptIn != nil && !slices.Contains(known.OptIn, code) {
+			ms = append(ms, c.At(at("enrich.opt_in", i), "%d asks for no opt-in; those that do are %s", code, numbers(known.OptIn)))
+		}
+	}
+
+	return ms.Err()
+}
+
+// indexed is the path of a list's item, or of the single value that stands for the list.
+func (c *Config) indexed(path string, i int) string {
+	if item := at(path, i); c.doc == nil || c.doc.Has(item) {
+		return item
+	}
+
+	return path
+}
+
+func numbers(codes []int32) string {
+	if len(codes) == 0 {
+		return "none"
+	}
+
+	words := make([]string, 0, len(codes))
+	for _, c := range codes {
+		words = append(words, strconv.Itoa(int(c)))
+	}
+
+	return strings.Join(words, ", ")
+}
