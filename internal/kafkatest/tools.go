@@ -102,8 +102,8 @@ func awaitLeaders(ctx context.Context, client *kgo.Client, topic string, partiti
 	req.Topics = append(req.Topics, t)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	state := "no answer"
 	for {
-		state := "no answer"
 		if resp, err := req.RequestWith(ctx, client); err == nil {
 			led := 0
 			for _, p := range resp.Topics[0].Partitions {

@@ -150,7 +150,7 @@ func (b *Builder) Clone() *Builder {
 // Split makes two batches of the first and the second half of the records, neither
 // sealed nor stamped, and leaves b as it is. It returns ErrNotDivisible for less than two.
 func (b *Builder) Split() (first, second *Builder, err error) {
-	if b.count < 2 { //nolint:mnd // two halves
+	if b.count < 2 { // two halves
 		return nil, nil, ErrNotDivisible
 	}
 	var (
@@ -161,7 +161,7 @@ func (b *Builder) Split() (first, second *Builder, err error) {
 	)
 	first = half
 	for r.Reset(&self, b.raw[Room+HeaderSize:]); r.Next(&rec); {
-		if second == nil && rec.Offset >= int64(b.count/2) { //nolint:mnd // two halves
+		if second == nil && rec.Offset >= int64(b.count/2) { // two halves
 			second = NewBuilder()
 			half = second
 		}
