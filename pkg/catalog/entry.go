@@ -12,6 +12,8 @@ type Entry struct {
 	Summary string `json:"summary" yaml:"summary"`
 	// Remedy says what a person should do about it.
 	Remedy string `json:"remedy" yaml:"remedy"`
+	// CallTypes is the table's own wording of its call-type column; "" for provisional codes.
+	CallTypes string `json:"call_types,omitempty" yaml:"call_types,omitempty"`
 	// Sources lists who may have ended the call, and under which condition.
 	Sources []SourceRef `json:"sources" yaml:"sources"`
 	// Directions lists the directions that the table names. Empty means that it
@@ -27,9 +29,11 @@ type Entry struct {
 	// Retry is the policy for redialling.
 	Retry Retry `json:"retry" yaml:"retry"`
 	// Nearest gives the nearest SIP and Q.850 codes; 0 where none is near.
-	Nearest Nearest `json:"nearest" yaml:"nearest"`
+	Nearest Nearest `json:"nearest,omitzero" yaml:"nearest,omitempty"`
 	// Flags are remarks that programs act on.
 	Flags []Flag `json:"flags" yaml:"flags"`
+	// Params name the settings that bring the cause about, and their defaults.
+	Params map[string]string `json:"params,omitempty" yaml:"params,omitempty"`
 	// Provisional is true for codes seen in the wild but not in the table.
 	Provisional bool `json:"provisional" yaml:"provisional"`
 	// Source says where a provisional entry was seen.

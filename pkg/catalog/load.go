@@ -1,0 +1,157 @@
+package catalog
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/callstream/enricher/internal/strictyaml"
+)
+
+//go:embed data/catalog.yaml
+var embeddedCatalog []byte
+
+//go:embed data/legacy_names.yaml
+var embeddedNames []byte
+
+// maxFile bounds a catalog file, in bytes.
+const maxFile = 1 << 20
+
+// Default is the embedded catalog.
+func Default() *Snapshot { return embedded() }
+
+//nolint:gochecknoglobals // a constant, computed when it is first wanted
+var embedded = sync.OnceValue(func() *Snapshot {
+	s, err := load(nil)
+	if err != nil {
+		panic("catalog: the embedded data is broken: " + err.Error()) // kept out by the tests
+	}
+	return s
+})
+
+// Load is the embedded catalog with overlay files laid over it in order. All
+// mistakes in all files are reported together, each as file:line:column.
+func Load(overlayPaths ...string) (*Snapshot, error) {
+	if len(overlayPaths) == 0 {
+		return Default(), nil
+	}
+	var (
+		docs     []*strictyaml.Document
+		mistakes strictyaml.Mistakes
+	)
+	for _, path := range overlayPaths {
+		doc, ms := read(path)
+		mistakes = append(mistakes, ms...)
+		if doc != nil {
+			docs = append(docs, doc)
+		}
+	}
+	s, ms := overlaid(docs)
+	mistakes = append(mistakes, ms...)
+	if err := mistakes.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Parse is Load for overlays that are already in memory; names stand for the files in messages.
+func Parse(names []string, overlays [][]byte) (*Snapshot, error) {
+	var (
+		docs     []*strictyaml.Document
+		mistakes strictyaml.Mistakes
+	)
+	for i, src := range overlays {
+		doc, ms := parse(names[i], src)
+		mistakes = append(mistakes, ms...)
+		if doc != nil {
+			docs = append(docs, doc)
+		}
+	}
+	s, ms := overlaid(docs)
+	mistakes = append(mistakes, ms...)
+	if err := mistakes.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func overlaid(docs []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
+	s, err := load(docs)
+	return s, err
+}
+
+func read(path string) (*strictyaml.Document, strictyaml.Mistakes) {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxFile {
+		return nil, strictyaml.Mistakes{{File: path, Msg: fmt.Sprintf("larger than %d bytes, the most a catalog file may have", maxFile)}}
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, strictyaml.Mistakes{{File: path, Msg: fmt.Sprintf("cannot be read: %v", err)}}
+	}
+	return parse(path, src)
+}
+
+func parse(name string, src []byte) (*strictyaml.Document, strictyaml.Mistakes) {
+	if len(src) > maxFile {
+		return nil, strictyaml.Mistakes{{File: name, Msg: fmt.Sprintf("larger than %d bytes, the most a catalog file may have", maxFile)}}
+	}
+	doc, err := strictyaml.Parse(name, src)
+	if err != nil {
+		return nil, asMistakes(name, err)
+	}
+	return doc, nil
+}
+
+// load reads the embedded files and lays the documents over them.
+func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
+	base, ms := parse("data/catalog.yaml", embeddedCatalog)
+	names, more := parse("data/legacy_names.yaml", embeddedNames)
+	if ms = append(ms, more...); len(ms) > 0 {
+		return nil, ms
+	}
+	var file struct {
+		Name     string  `yaml:"name"`
+		Revision string  `yaml:"revision"`
+		Entries  []Entry `yaml:"entries"`
+	}
+	var table struct {
+		LegacyNames []LegacyName `yaml:"legacy_names"`
+	}
+	ms = append(base.Decode(&file), names.Decode(&table)...)
+	b := &build{entries: map[int32]placed{}, names: map[string]placedName{}}
+	for i := range file.Entries {
+		b.put(base, fmt.Sprintf("entries[%d]", i), file.Entries[i], true)
+	}
+	for i, l := range table.LegacyNames {
+		b.putName(names, fmt.Sprintf("legacy_names[%d]", i), l)
+	}
+	for _, doc := range overlays {
+		b.overlay(doc)
+	}
+	b.check()
+	if ms = append(ms, b.mistakes...); len(ms) > 0 {
+		return nil, ms
+	}
+	entries := make([]Entry, 0, len(b.entries))
+	for _, p := range b.entries {
+		entries = append(entries, p.Entry)
+	}
+	legacy := make([]LegacyName, 0, len(b.names))
+	for _, p := range b.names {
+		legacy = append(legacy, p.LegacyName)
+	}
+	return newSnapshot(file.Name, file.Revision, entries, legacy), nil
+}
+
+func asMistakes(name string, err error) strictyaml.Mistakes {
+	if ms, ok := err.(strictyaml.Mistakes); ok { //nolint:errorlint // returned as it is, see strictyaml.Parse
+		return slices.Clone(ms)
+	}
+	if m, ok := err.(strictyaml.Mistake); ok { //nolint:errorlint // as above
+		return strictyaml.Mistakes{m}
+	}
+	return strictyaml.Mistakes{{File: name, Msg: err.Error()}}
+}

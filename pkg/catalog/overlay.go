@@ -1,0 +1,151 @@
+package catalog
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/callstream/enricher/internal/strictyaml"
+)
+
+// build is a catalog under construction: each entry with the place that it was last set at,
+// for messages.
+type build struct {
+	entries  map[int32]placed
+	names    map[string]placedName // by folded name
+	mistakes strictyaml.Mistakes
+}
+
+type placed struct {
+	Entry
+	doc  *strictyaml.Document
+	path string
+}
+
+type placedName struct {
+	LegacyName
+	doc  *strictyaml.Document
+	path string
+}
+
+func (b *build) mistake(doc *strictyaml.Document, path, format string, args ...any) {
+	b.mistakes = append(b.mistakes, doc.At(path, "%s: %s", path, fmt.Sprintf(format, args...)))
+}
+
+// put sets an entry; once means that the file may have its code only here.
+func (b *build) put(doc *strictyaml.Document, path string, e Entry, once bool) {
+	if old, ok := b.entries[e.Code]; ok && once && old.doc == doc {
+		b.mistake(doc, path+".code", "code %d stands already at %s of this file", e.Code, old.path)
+		return
+	}
+	b.entries[e.Code] = placed{e, doc, path}
+}
+
+func (b *build) putName(doc *strictyaml.Document, path string, l LegacyName) {
+	var buf [maxName]byte
+	folded, ok := fold(&buf, l.Name)
+	if !ok {
+		b.mistake(doc, path+".name", "a name has 1 to %d bytes", maxName)
+		return
+	}
+	if old, ok := b.names[string(folded)]; ok && old.doc == doc {
+		b.mistake(doc, path+".name", "%q stands already at %s of this file: one name has one code", l.Name, old.path)
+		return
+	}
+	if l.Ground == "" {
+		b.mistake(doc, path, "ground is missing: say why this name is this code and no other")
+	}
+	b.names[string(folded)] = placedName{l, doc, path}
+}
+
+// overlayEntry is an entry of an overlay before it is known what it is laid over.
+type overlayEntry struct {
+	value    strictyaml.Value
+	Entry    `yaml:",inline"`
+	Disabled bool `yaml:"disabled"`
+}
+
+// UnmarshalStrict implements strictyaml.Unmarshaler.
+func (o *overlayEntry) UnmarshalStrict(v strictyaml.Value) strictyaml.Mistakes {
+	type plain overlayEntry // without this method
+	var p plain
+	ms := v.Decode(&p)
+	*o = overlayEntry(p)
+	o.value = v
+	return ms
+}
+
+// overlay lays one file over what there is.
+func (b *build) overlay(doc *strictyaml.Document) {
+	var file struct {
+		Entries     []overlayEntry `yaml:"entries"`
+		LegacyNames []LegacyName   `yaml:"legacy_names"`
+	}
+	b.mistakes = append(b.mistakes, doc.Decode(&file)...)
+	seen := map[int32]string{}
+	for i := range file.Entries {
+		o, path := &file.Entries[i], "entries["+strconv.Itoa(i)+"]"
+		if !doc.Has(path + ".code") {
+			b.mistake(doc, path, "code is missing")
+			continue
+		}
+		if at, ok := seen[o.Code]; ok {
+			b.mistake(doc, path+".code", "code %d stands already at %s of this file", o.Code, at)
+			continue
+		}
+		seen[o.Code] = path
+		b.lay(doc, path, o)
+	}
+	for i, l := range file.LegacyNames {
+		b.putName(doc, fmt.Sprintf("legacy_names[%d]", i), l)
+	}
+}
+
+// lay applies one entry of an overlay: it disables a code, changes the given fields, or adds.
+func (b *build) lay(doc *strictyaml.Document, path string, o *overlayEntry) {
+	old, exists := b.entries[o.Code]
+	if o.Disabled {
+		if !exists {
+			b.mistake(doc, path, "code %d cannot be disabled: there is no such code%s", o.Code, b.nearestCode(o.Code))
+			return
+		}
+		delete(b.entries, o.Code)
+		return
+	}
+	if !exists {
+		b.put(doc, path, o.Entry, false)
+		return
+	}
+	merged := overlayEntry{Entry: old.Entry}
+	if old.Params != nil { // not shared with the entry below
+		merged.Params = map[string]string{}
+		for k, v := range old.Params {
+			merged.Params[k] = v
+		}
+	}
+	type plain overlayEntry
+	p := plain(merged)
+	_ = o.value.Decode(&p) // its mistakes have been reported when the file was decoded
+	if doc.Has(path+".retry.class") && !delays(p.Retry.Class) {
+		p.Retry = withoutDelays(p.Retry, o.Retry)
+	}
+	b.put(doc, path, p.Entry, false)
+}
+
+// withoutDelays drops the delay that a class without one has inherited; what the overlay
+// itself says stays, and is refused later if it does not fit.
+func withoutDelays(merged, given Retry) Retry {
+	merged.InitialS, merged.Multiplier, merged.CapS = given.InitialS, given.Multiplier, given.CapS
+	merged.MaxRetries, merged.Jitter = given.MaxRetries, given.Jitter
+	return merged
+}
+
+func (b *build) nearestCode(code int32) string {
+	known := make([]string, 0, len(b.entries))
+	for c := range b.entries {
+		known = append(known, strconv.Itoa(int(c)))
+	}
+	if near, ok := strictyaml.Nearest(strconv.Itoa(int(code)), known); ok {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
