@@ -139,13 +139,21 @@ func withoutDelays(merged, given Retry) Retry {
 	return merged
 }
 
+// nearestCode suggests the code that is nearest as a number: digits of a code have a meaning
+// by place, so that a slip in the last one is likelier than in the first.
 func (b *build) nearestCode(code int32) string {
-	known := make([]string, 0, len(b.entries))
+	best, distance := int32(0), int64(suggestWithin+1)
 	for c := range b.entries {
-		known = append(known, strconv.Itoa(int(c)))
+		d := max(int64(code)-int64(c), int64(c)-int64(code))
+		if d < distance || d == distance && c < best {
+			best, distance = c, d
+		}
 	}
-	if near, ok := strictyaml.Nearest(strconv.Itoa(int(code)), known); ok {
-		return "; did you mean " + near + "?"
+	if distance > suggestWithin {
+		return ""
 	}
-	return ""
+	return "; did you mean " + strconv.Itoa(int(best)) + "?"
 }
+
+// suggestWithin is how far a suggested code may be from the one that is not there.
+const suggestWithin = 50
