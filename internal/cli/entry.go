@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/callstream/enricher/pkg/catalog"
+)
+
+// entryRows are all columns of an entry that say something, one to a line, under the
+// names that JSON has for them.
+func entryRows(e *catalog.Entry) [][]cell {
+	var rows [][]cell
+
+	columns(reflect.ValueOf(*e), "", func(name, text string) {
+		if text != "" {
+			rows = append(rows, []cell{{name, bold}, {text: text}})
+		}
+	})
+
+	return rows
+}
+
+// columns walks the fields, so that a column added to the catalog shows by itself.
+func columns(v reflect.Value, prefix string, row func(name, text string)) {
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+
+		switch f := v.Field(i); f.Kind() { //nolint:exhaustive // the kinds that an entry is built of
+		case reflect.Struct:
+			columns(f, prefix+name+".", row)
+		case reflect.Slice:
+			row(prefix+name, items(f))
+		default:
+			text := fmt.Sprint(f.Interface())
+			if f.IsZero() && name != "code" { // 0 is a real code
+				text = ""
+			}
+
+			row(prefix+name, text)
+		}
+	}
+}
+
+func items(v reflect.Value) string {
+	out := make([]string, 0, v.Len())
+
+	for i := range v.Len() {
+		item := v.Index(i).Interface()
+		if ref, ok := item.(catalog.SourceRef); ok && ref.When != "" {
+			item = fmt.Sprintf("%s (%s)", ref.By, ref.When)
+		} else if ok {
+			item = ref.By
+		}
+
+		out = append(out, fmt.Sprint(item))
+	}
+
+	return strings.Join(out, ", ")
+}
+
+func number(f float64) string {
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
+// retryInWords says an entry's policy in a sentence or two.
+func retryInWords(e *catalog.Entry) string {
+	r := &e.Retry
+	text := classInWords(r)
+
+	if r.MaxRetries > 0 && r.InitialS > 0 {
+		text += " " + scheduleInWords(r)
+	}
+
+	if r.Target != "" {
+		text += " Dial: " + spaced(string(r.Target)) + "."
+	}
+
+	if r.Fix != "" {
+		text += " To mend: " + spaced(string(r.Fix)) + "."
+	}
+
+	if r.Scope != "" {
+		text += " It affects more than this call: " + spaced(string(r.Scope)) + "."
+	}
+
+	return text
+}
+
+func classInWords(r *catalog.Retry) string {
+	var class string
+
+	switch r.Class {
+	case catalog.ClassNone:
+		return "Nothing to retry: the call did what it should, or was ended on purpose."
+	case catalog.ClassNever:
+		return "Never dial this again."
+	case catalog.ClassManual:
+		class = "A person decides whether to dial again"
+	case catalog.ClassAfterFix:
+		class = "Dial again only once the cause is mended"
+	case catalog.ClassShortDelay:
+		class = "Dial again after a short while"
+	case catalog.ClassLongDelay:
+		class = "Dial again, but not soon"
+	case catalog.ClassAlternate:
+		class = "Dial again, another person or number"
+	default:
+		class = string(r.Class)
+	}
+
+	switch r.Auto {
+	case catalog.AutoAllowed:
+		return class + "; a machine may do so."
+	case catalog.AutoOptIn:
+		return class + "; a machine may do so if the operator opted in (enrich.opt_in)."
+	case catalog.AutoGated:
+		return class + "; a machine may do so once the fix is confirmed."
+	case catalog.AutoBlocked:
+		return class + "; never by machine."
+	default:
+		return class + "."
+	}
+}
+
+func scheduleInWords(r *catalog.Retry) string {
+	text := fmt.Sprintf("At most %d more", r.MaxRetries)
+	if r.MaxRetries == 1 {
+		text += " call"
+	} else {
+		text += " calls"
+	}
+
+	text += ", the first after " + seconds(r.InitialS)
+
+	if r.MaxRetries > 1 && r.Multiplier > 1 {
+		text += fmt.Sprintf(", then %s times as long each, up to %s", number(r.Multiplier), seconds(r.CapS))
+	}
+
+	switch r.Jitter {
+	case catalog.JitterEqual:
+		text += "; half of each delay is drawn at random"
+	case catalog.JitterFull:
+		text += "; each delay is drawn at random, at least 5 s"
+	}
+
+	return text + "."
+}
+
+// seconds writes a time as people say it: 30 s, 2 min, 6 h, 2 d.
+func seconds(s float64) string {
+	const day = 24 * time.Hour
+
+	d := time.Duration(s * float64(time.Second))
+
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "min"}} {
+		if d >= 2*u.unit && d%u.unit == 0 || d == u.unit {
+			return fmt.Sprintf("%d %s", d/u.unit, u.name)
+		}
+	}
+
+	return number(s) + " s"
+}
+
+func spaced(word string) string { return strings.ReplaceAll(word, "_", " ") }

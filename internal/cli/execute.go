@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/callstream/enricher/internal/app"
+	"github.com/callstream/enricher/internal/strictyaml"
+)
+
+// The exit codes. They are part of the program's interface.
+const (
+	ExitOK     = 0
+	ExitFailed = 1 // what was asked could not be done
+	ExitUsage  = 2 // the command line, the configuration or a catalog overlay is wrong
+)
+
+// world is what a command may touch.
+type world struct {
+	in     io.Reader
+	out    io.Writer
+	err    io.Writer
+	getenv func(string) string
+}
+
+// Execute runs one command line (without the program's name) and gives the exit code.
+// Errors go to stderr, one line for each mistake. That whoever reads stdout
+// has gone away is not one.
+func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	w := &world{in: stdin, out: stdout, err: stderr, getenv: os.Getenv}
+
+	root := newRoot(w)
+	root.SetArgs(args)
+
+	err := root.ExecuteContext(ctx)
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		return ExitOK
+	}
+
+	w.complain(err)
+
+	return exitCode(err)
+}
+
+// complain writes an error, each line with the program's name before it.
+func (w *world) complain(err error) {
+	var quiet *silentError
+	if errors.As(err, &quiet) {
+		return
+	}
+
+	for line := range strings.Lines(strings.TrimSpace(err.Error())) {
+		fmt.Fprintf(w.err, "enricher: %s\n", strings.TrimRight(line, "\n")) //nolint:errcheck // there is nowhere else to say it
+	}
+}
+
+// usageError is a mistake in the command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// silentError is a failure that has been reported already.
+type silentError struct{}
+
+func (*silentError) Error() string { return "reported already" }
+
+func exitCode(err error) int {
+	var (
+		usage    *usageError
+		mistakes strictyaml.Mistakes
+		conf     *app.ConfigError
+	)
+
+	if errors.As(err, &usage) || errors.As(err, &mistakes) || errors.As(err, &conf) {
+		return ExitUsage
+	}
+
+	return ExitFailed
+}
+
+// flagError says what is wrong with a flag, and which was meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+
+	hint := fmt.Sprintf("see `%s --help`", cmd.CommandPath())
+
+	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
+		var known []string
+
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+
+		if near, ok := strictyaml.Nearest(unknown.GetSpecifiedName(), known); ok {
+			hint = fmt.Sprintf("did you mean --%s?", near)
+		}
+	}
+
+	return usagef("%v; %s", err, hint)
+}
+
+// group makes a command that only holds others: it refuses what is no subcommand, with the nearest one. Without arguments a group
+// of commands shows its help.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+
+		var known []string
+
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				known = append(known, c.Name())
+			}
+		}
+
+		hint := "known are " + strings.Join(known, ", ")
+		if near, ok := strictyaml.Nearest(args[0], known); ok {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+
+		return usagef("unknown command %q for %q; %s", args[0], cmd.CommandPath(), hint)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+	return cmd
+}
+
+// arguments checks how many arguments there are; what names them for the message.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s wants %s; see `%s --help`", cmd.CommandPath(), what, cmd.CommandPath())
+		case most >= 0 && len(args) > most:
+			return usagef("%s wants %s, not also %q", cmd.CommandPath(), what, args[most])
+		default:
+			return nil
+		}
+	}
+}

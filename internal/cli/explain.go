@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/callstream/enricher/pkg/catalog"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+type explainFlags struct {
+	config    string
+	format    *format
+	out       *format
+	timestamp string
+	overlays  []string
+}
+
+func newExplain(w *world) *cobra.Command {
+	var f explainFlags
+
+	cmd := &cobra.Command{
+		Use:   "explain [CODE | -]",
+		Short: "Say what a code means, or how an event comes by its advice",
+		Long: `For a code (or the name of one): what it means, whose problem it is, and whether and when
+to dial again.
+
+For an event on standard input (-): which fields were found, what became of the event,
+and which rule gave which advice, step by step. The rules are asked in their
+order; the last one shown decided.`,
+		Example: `  enricher explain 3010
+  enricher explain USER_BUSY
+  enricher explain - < event.json
+  enricher explain -c enricher.yaml -o json - < event.json`,
+		Args: arguments(0, 1, "one code, or - for an event on standard input"),
+	}
+	configFlag(cmd, &f.config)
+	overlayFlag(cmd, &f.overlays)
+	f.format = &format{"", []string{"auto", "json", "form"}}
+	cmd.Flags().Var(f.format, "format", "format of the event; overrides input.format")
+	complete(cmd, "format", f.format.allowed)
+	cmd.Flags().StringVar(&f.timestamp, "timestamp", "none", "`time` of the event, from which not_before counts: none, now, or in RFC 3339")
+	f.out = outputFlag(cmd, "text", "json")
+
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 && args[0] != "-" {
+			return explainCode(w, &f, args[0])
+		}
+
+		if len(args) == 0 && isTerminal(w.in) {
+			return usagef("%s wants a code, or - for an event on standard input", cmd.CommandPath())
+		}
+
+		return explainEvent(cmd.Context(), w, &f)
+	}
+
+	return cmd
+}
+
+// explanation is what -o json says of a code.
+type explanation struct {
+	Entry   *catalog.Entry `json:"entry"`
+	Advice  string         `json:"advice"` // the retry policy in words
+	Catalog string         `json:"catalog"`
+}
+
+func explainCode(w *world, f *explainFlags, word string) error {
+	overlays := f.overlays
+
+	if f.config != "" {
+		cfg, _, err := loadConfig(f.config)
+		if err != nil {
+			return err
+		}
+
+		overlays = append(cfg.Catalog.Overlays, overlays...)
+	}
+
+	snap, err := loadCatalog(overlays)
+	if err != nil {
+		return err
+	}
+
+	entry, err := findEntry(snap, word)
+	if err != nil {
+		return err
+	}
+
+	if f.out.value == "json" {
+		return writeJSON(w.out, explanation{entry, retryInWords(entry), snap.ID()})
+	}
+
+	p := w.painter(w.out)
+	rows := entryRows(entry)[2:] // code and name are the title
+	title := p.paint(bold, fmt.Sprintf("%d %s", entry.Code, entry.Name))
+
+	return write(w.out, title+"\n\n"+table(rows, p)+"\n"+p.paint(classColour(entry.Retry.Class), retryInWords(entry))+
+		"\nAdvice holds for outbound calls only, and not for B legs or calls that were answered unless the operator opts in.\n")
+}
+
+func explainEvent(ctx context.Context, w *world, f *explainFlags) error {
+	clock, err := parseTimestamp(f.timestamp)
+	if err != nil {
+		return err
+	}
+
+	e, err := makeEnricher(f.config, f.format.value, f.overlays)
+	if err != nil {
+		return err
+	}
+
+	value, err := readEvent(ctx, w.in)
+	if err != nil {
+		return err
+	}
+
+	x := e.Explain(&enrich.Record{Value: value, TimestampMS: clock()})
+
+	if f.out.value == "json" {
+		return writeJSON(w.out, x)
+	}
+
+	text := x.String()
+	if x.Entry != nil {
+		text += "policy: " + retryInWords(x.Entry) + "\n"
+	}
+
+	return write(w.out, text)
+}
+
+var errEventTooLong = errors.New("the event is too long")
+
+// readEvent reads all of the input as one event; the last line end is the shell's.
+func readEvent(ctx context.Context, in io.Reader) ([]byte, error) {
+	value, err := io.ReadAll(io.LimitReader(newInterruptible(ctx, in), longestLine+1))
+
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read event: %w", err)
+	case len(value) > longestLine:
+		return nil, fmt.Errorf("read event: %w: at most %d bytes are taken", errEventTooLong, longestLine)
+	}
+
+	if n := len(value); n > 0 && value[n-1] == '\n' {
+		value = value[:n-1]
+	}
+
+	if n := len(value); n > 0 && value[n-1] == '\r' {
+		value = value[:n-1]
+	}
+
+	return value, nil
+}

@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/callstream/enricher/internal/app"
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+type pipeFlags struct {
+	config     string
+	format     *format
+	deadLetter string
+	timestamp  string
+	strict     bool
+	quiet      bool
+}
+
+func newPipe(w *world) *cobra.Command {
+	var f pipeFlags
+
+	cmd := &cobra.Command{
+		Use:   "pipe",
+		Short: "Enrich lines from standard input, without Kafka",
+		Long: `Reads one event per line from standard input and writes the enriched ones to standard
+output, in the same order, all else byte for byte; blank lines are copied. A line that
+is broken goes to the dead-letter file, or else to standard error, as one JSON line:
+
+  {"line":7,"reason":"not_json","error":"…","value":"…"}
+
+with value_base64 in place of value if it is not UTF-8, and neither if it is longer
+than 64 MiB (reason too_long). Totals go to standard error.
+
+Of a configuration, pipe uses input.format, input.invalid_utf8, input.max_depth, catalog
+and enrich. Topics, routes and output.drop are Kafka's.
+
+Exit code 0; with --strict 1 if any line was broken.`,
+		Example: `  enricher pipe < events.ndjson > enriched.ndjson
+  tail -f events.ndjson | enricher pipe -c enricher.yaml | jq .hangup
+  enricher pipe --strict --dead-letter broken.ndjson < events.ndjson > enriched.ndjson`,
+		Args: arguments(0, 0, "events on standard input and no arguments"),
+	}
+	configFlag(cmd, &f.config)
+	f.format = &format{"", []string{"auto", "json", "form"}}
+	cmd.Flags().Var(f.format, "format", "format of the events; overrides input.format")
+	complete(cmd, "format", f.format.allowed)
+	cmd.Flags().StringVar(&f.deadLetter, "dead-letter", "", "`file` for broken lines, made or emptied; default standard error")
+	cmd.Flags().StringVar(&f.timestamp, "timestamp", "none", "`time` of the events, from which not_before counts: none, now, or in RFC 3339")
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 if any line was broken")
+	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no totals")
+
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runPipe(cmd.Context(), w, &f) }
+
+	return cmd
+}
+
+func runPipe(ctx context.Context, w *world, f *pipeFlags) error {
+	clock, err := parseTimestamp(f.timestamp)
+	if err != nil {
+		return err
+	}
+
+	e, err := makeEnricher(f.config, f.format.value, nil)
+	if err != nil {
+		return err
+	}
+
+	p := &pipe{e: e, clock: clock, out: bufio.NewWriterSize(w.out, readSize), dead: bufio.NewWriter(w.err)}
+
+	if f.deadLetter != "" {
+		file, err := os.Create(f.deadLetter)
+		if err != nil {
+			return fmt.Errorf("make dead-letter file: %w", err)
+		}
+		defer file.Close() //nolint:errcheck // what was written is flushed and checked below
+
+		p.dead = bufio.NewWriter(file)
+	}
+
+	err = errors.Join(p.run(ctx, w.in), p.flush())
+
+	if !f.quiet {
+		fmt.Fprintf(w.err, "enricher: %s\n", p.totals()) //nolint:errcheck // there is nowhere else to say it
+	}
+
+	if err == nil && f.strict && p.counts[enrich.Malformed] > 0 {
+		return &silentError{}
+	}
+
+	return err
+}
+
+// parseTimestamp gives the clock of the records.
+func parseTimestamp(text string) (func() int64, error) {
+	switch text {
+	case "none":
+		return func() int64 { return -1 }, nil
+	case "now":
+		return func() int64 { return time.Now().UnixMilli() }, nil
+	}
+
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, usagef("--timestamp %q is neither none, now nor a time such as 2026-01-31T12:00:00Z", text)
+	}
+
+	return func() int64 { return at.UnixMilli() }, nil
+}
+
+// makeEnricher makes what a configuration asks for; "" is the default one. A format
+// that is given goes before that of the configuration, and overlays lie above its own.
+func makeEnricher(file, format string, overlays []string) (*enrich.Enricher, error) {
+	cfg := config.Default()
+
+	if file != "" {
+		var err error
+		if cfg, _, err = loadConfig(file); err != nil {
+			return nil, err
+		}
+	}
+
+	if format != "" {
+		cfg.Input.Format = config.Format(format)
+	}
+
+	snap, err := loadCatalog(append(cfg.Catalog.Overlays, overlays...))
+	if err != nil {
+		return nil, err
+	}
+
+	e, err := enrich.New(snap, app.EnrichOptions(cfg))
+	if err != nil {
+		return nil, asConfigError(fmt.Errorf("enrich: %w", err))
+	}
+
+	return e, nil
+}
+
+// pipe enriches one stream of lines.
+type pipe struct {
+	e     *enrich.Enricher
+	clock func() int64
+	out   *bufio.Writer
+	dead  *bufio.Writer
+
+	res    enrich.Result
+	lines  int64
+	blank  int64
+	counts [enrich.NumOutcomes]int64
+}
+
+func (p *pipe) run(ctx context.Context, in io.Reader) error {
+	// What is done is shown before the input may block: someone may be typing it.
+	lines := newLineReader(newInterruptible(ctx, in), longestLine, p.flush)
+
+	for {
+		l, err := lines.next()
+
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+
+		if err := p.line(l); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pipe) flush() error {
+	if err := errors.Join(p.out.Flush(), p.dead.Flush()); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+
+	return nil
+}
+
+func (p *pipe) line(l line) error {
+	p.lines++
+
+	if l.size > 0 && l.text == nil {
+		p.counts[enrich.Malformed]++
+
+		return p.bury(l, "too_long", fmt.Sprintf("a line of %d bytes; at most %d are taken", l.size, longestLine))
+	}
+
+	if len(bytes.TrimSpace(l.text)) == 0 {
+		p.blank++
+
+		return p.copy(l.text, l.end)
+	}
+
+	p.e.Enrich(&enrich.Record{Value: l.text, TimestampMS: p.clock()}, &p.res)
+	p.counts[p.res.Outcome]++
+
+	if p.res.Outcome == enrich.Malformed {
+		return p.bury(l, string(p.res.Reason), p.res.Detail)
+	}
+
+	return p.copy(p.res.Value[0], p.res.Value[1], p.res.Value[2], l.end)
+}
+
+// copy keeps an error for the flush: a bufio.Writer does.
+func (p *pipe) copy(parts ...[]byte) error {
+	for _, part := range parts {
+		if _, err := p.out.Write(part); err != nil {
+			return fmt.Errorf("write output: %w", err)
+		}
+	}
+
+	return nil
+}
+
+// deadLetter is a broken line as JSON.
+type deadLetter struct {
+	Line   int64  `json:"line"`
+	Reason string `json:"reason"`
+	Error  string `json:"error"`
+	Value  string `json:"value,omitempty"`
+	Base64 []byte `json:"value_base64,omitempty"`
+}
+
+func (p *pipe) bury(l line, reason, detail string) error {
+	d := deadLetter{Line: l.number, Reason: reason, Error: detail}
+	if utf8.Valid(l.text) {
+		d.Value = string(l.text)
+	} else {
+		d.Base64 = l.text
+	}
+
+	enc := json.NewEncoder(p.dead)
+	enc.SetEscapeHTML(false)
+
+	if err := enc.Encode(d); err != nil {
+		return fmt.Errorf("write dead letter: %w", err)
+	}
+
+	return nil
+}
+
+// totals is the line for people: the outcomes add up to the lines that are not blank.
+func (p *pipe) totals() string {
+	var parts []string
+
+	for o := range enrich.Outcome(enrich.NumOutcomes) {
+		if o != enrich.Tombstone { // a line is never one
+			parts = append(parts, fmt.Sprintf("%d %s", p.counts[o], o))
+		}
+	}
+
+	noun := "lines"
+	if p.lines == 1 {
+		noun = "line"
+	}
+
+	return fmt.Sprintf("%d %s: %s, %d blank", p.lines, noun, strings.Join(parts, ", "), p.blank)
+}
