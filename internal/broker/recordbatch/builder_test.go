@@ -208,9 +208,15 @@ func TestAppendOpensASealedBatch(t *testing.T) {
 	b := build(t, recordbatch.Gzip, samples()[:2])
 	r := samples()[2]
 	b.Append(r.Timestamp, r.Key, one(r.Value), nil, nil, r.Headers)
-	require.NoError(t, b.Seal(recordbatch.NewCompressor(), recordbatch.Snappy))
+	require.Equal(t, build(t, recordbatch.None, samples()[:3]).Size(), b.Size(), "uncompressed again")
 	b.Stamp(false, -1, -1, -1)
 	header, records := decode(t, b.Bytes())
+	require.Equal(t, recordbatch.None, header.Codec())
+	require.Equal(t, samples()[:3], records)
+
+	require.NoError(t, b.Seal(recordbatch.NewCompressor(), recordbatch.Snappy))
+	b.Stamp(false, -1, -1, -1)
+	header, records = decode(t, b.Bytes())
 	require.Equal(t, recordbatch.Snappy, header.Codec())
 	require.Equal(t, samples()[:3], records)
 }
