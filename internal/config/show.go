@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -91,4 +93,19 @@ func (c *Config) list(v reflect.Value, path string) any {
 	}
 
 	return out
+}
+
+// JSON is what YAML shows as JSON.
+func (c *Config) JSON() ([]byte, error) {
+	text, err := yaml.MarshalWithOptions(c.Tree(), yaml.JSON())
+	if err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+
+	var b bytes.Buffer
+	if err := json.Indent(&b, text, "", "  "); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+
+	return append(bytes.TrimSpace(b.Bytes()), '\n'), nil
 }
