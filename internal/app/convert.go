@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/callstream/enricher/internal/broker"
@@ -35,6 +36,12 @@ func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
 		Codec: codec, FetchBytes: int32(cfg.Limits.FetchBytes), BatchBytes: int(cfg.Limits.BatchBytes), BufferBytes: int64(cfg.Limits.BufferBytes), //nolint:gosec // validated: at most 64 MiB
 		Linger: cfg.Limits.Linger, CommitInterval: cfg.Limits.CommitInterval,
 		SessionTimeout: cfg.Limits.SessionTimeout, ShutdownTimeout: cfg.Limits.ShutdownTimeout,
+	}
+	p.ExactlyOnce, p.Instance, p.TransactionTimeout = cfg.Delivery == config.ExactlyOnce, cfg.Kafka.Instance, cfg.Kafka.TransactionTimeout
+	if p.Instance == "" {
+		if p.Instance, err = os.Hostname(); err != nil {
+			return pipeline.Config{}, fmt.Errorf("kafka.instance is not set, and the host name cannot be had: %w", err)
+		}
 	}
 	for _, name := range cfg.Output.Drop {
 		for o := range enrich.Outcome(enrich.NumOutcomes) {

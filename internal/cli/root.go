@@ -13,7 +13,9 @@ what the code means and whether to dial again, and writes the enriched events.
 
 Exit codes: 0 done; 1 failed; 2 the command line, the configuration or a catalog
 overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.`,
-		Example: `  enricher explain 3010                          what a code means
+		Example: `  enricher demo                                  watch it work, with nothing installed
+  enricher run -c enricher.yaml                  the service
+  enricher explain 3010                          what a code means
   enricher pipe < events.ndjson                  enrich lines, without Kafka
   enricher config validate enricher.yaml         find every mistake at once`,
 		SilenceErrors: true,
@@ -24,6 +26,8 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
+		newDemo(w),
+		newRun(w),
 		newPipe(w),
 		newExplain(w),
 		newCatalog(w),

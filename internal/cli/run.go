@@ -65,7 +65,7 @@ func (w *world) logger(cfg config.Log) *zap.Logger {
 	if cfg.Format == config.LogConsole || cfg.Format == config.LogAuto && isTerminal(w.err) {
 		c := zap.NewDevelopmentEncoderConfig()
 		c.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
-		if w.colours(w.err) {
+		if w.painter(w.err) {
 			c.EncodeLevel = zapcore.CapitalColorLevelEncoder
 		}
 		c.ConsoleSeparator = " "

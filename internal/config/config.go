@@ -41,6 +41,12 @@ type Kafka struct {
 	ClientID string `yaml:"client_id"`
 	// Rack is where the program runs; "" fetches from leaders only.
 	Rack string `yaml:"rack"`
+	// Instance names this process among those of its group, the same after a restart; ""
+	// stands for the host name.
+	Instance string `yaml:"instance"`
+	// TransactionTimeout is how long brokers wait for a silent process before they abort
+	// its transaction; 1s to 15m.
+	TransactionTimeout time.Duration `yaml:"transaction_timeout"`
 	// CreateTopics makes missing topics at the start, for trying out.
 	CreateTopics bool `yaml:"create_topics"`
 }
@@ -180,7 +186,7 @@ type Log struct {
 // input topics, group, output topic) is empty.
 func Default() *Config {
 	return &Config{
-		Kafka: Kafka{ClientID: "enricher"},
+		Kafka: Kafka{ClientID: "enricher", TransactionTimeout: 15 * time.Second},
 		Input: Input{
 			Format: FormatAuto, Start: "earliest", Isolation: ReadCommitted,
 			OnOutOfRange: OutOfRangeEarliest, InvalidUTF8: InvalidUTF8Reject, MaxDepth: 10_000,

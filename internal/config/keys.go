@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // key is what is said about one key, in the JSON Schema and in docs/configuration.md.
 type key struct {
 	path string // list items as "routes[]"
@@ -15,6 +17,8 @@ func keys() []key {
 		{path: "kafka.brokers", doc: "Bootstrap addresses, host:port; the rest of the cluster is found from any of them. Required."},
 		{path: "kafka.client_id", doc: "Names the program in the brokers' logs, metrics and quotas."},
 		{path: "kafka.rack", doc: "The rack or zone that the program runs in. If set, records are fetched from a replica there where the brokers offer one (replica.selector.class). Empty: from leaders."},
+		{path: "kafka.instance", doc: "Name of this process among those of its group, used with exactly_once. Keep it over restarts (a StatefulSet's pod name): a restarted process then clears its own unfinished transaction at once. Two processes with one name fence each other. Empty: the host name. --instance overrides it."},
+		{path: "kafka.transaction_timeout", doc: "How long brokers wait for a silent process before they abort its transaction, with exactly_once. Readers of the output wait as long for a process that died and did not come back.", low: time.Second, high: 15 * time.Minute},
 		{path: "kafka.create_topics", doc: "Make missing topics at the start. For trying out; else a missing topic is an error that names the command to create it."},
 
 		{path: "input", doc: "What is read, and how it is understood."},
@@ -35,7 +39,7 @@ func keys() []key {
 		{path: "dead_letter", doc: "Where malformed events go."},
 		{path: "dead_letter.topic", doc: "Topic for malformed events: key and value as they came, the reason and the origin in headers. Empty: the pipeline stops at the first malformed event."},
 
-		{path: "delivery", doc: "Delivery guarantee. at_least_once: no event is lost, and after a crash some come out twice. exactly_once comes with the next release."},
+		{path: "delivery", doc: "Delivery guarantee. exactly_once: outputs and input offsets commit in one transaction, and a read_committed reader sees each event once. at_least_once: no event is lost, and after a crash some come out twice; lower latency, no transactions."},
 
 		{path: "routes", doc: "Copies of chosen events to further topics. An event may take several; none takes it away from the output topic."},
 		{path: "routes[].name", doc: "Unique name, 1 to 64 of a-z 0-9 _ -; it labels metrics. Required."},

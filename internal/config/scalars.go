@@ -132,17 +132,3 @@ func (s *Start) UnmarshalStrict(v strictyaml.Value) strictyaml.Mistakes {
 
 	return strictyaml.Mistakes{v.Mistake("expected earliest, latest or %s, found %s", times, v.Describe())}
 }
-
-// UnmarshalStrict reads a delivery guarantee, and says of one that is planned that it is.
-func (d *Delivery) UnmarshalStrict(v strictyaml.Value) strictyaml.Mistakes {
-	switch text, _ := v.Scalar(); Delivery(text) {
-	case AtLeastOnce:
-		*d = AtLeastOnce
-
-		return nil
-	case ExactlyOnce:
-		return strictyaml.Mistakes{v.Mistake("exactly_once comes with the next release; write at_least_once")}
-	default:
-		return strictyaml.Mistakes{v.Mistake("expected at_least_once, found %s", v.Describe())}
-	}
-}

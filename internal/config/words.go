@@ -62,7 +62,7 @@ const (
 	CompressionZstd   Compression = "zstd"
 )
 
-// The delivery guarantees. ExactlyOnce is known, and refused until it is built.
+// The delivery guarantees.
 const (
 	AtLeastOnce Delivery = "at_least_once"
 	ExactlyOnce Delivery = "exactly_once"
@@ -105,8 +105,8 @@ func (Droppable) Values() []string {
 	return []string{"enriched", "unknown_code", "no_code", "tombstone"}
 }
 
-// Values lists the guarantees that can be had.
-func (Delivery) Values() []string { return []string{"at_least_once"} }
+// Values lists the guarantees.
+func (Delivery) Values() []string { return []string{"exactly_once", "at_least_once"} }
 
 // Values lists the directions.
 func (Direction) Values() []string { return []string{"outbound", "inbound"} }

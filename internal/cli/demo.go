@@ -1,0 +1,303 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/demo"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+type demoFlags struct {
+	events   int
+	duration time.Duration
+	rate     int
+	seed     uint64
+	listen   string
+	delivery *format
+	out      *format
+}
+
+// What the demo does if it is not told.
+const (
+	demoEvents = 20_000
+	demoRate   = 2_000 // events per second, with --for
+)
+
+func newDemo(w *world) *cobra.Command {
+	var f demoFlags
+
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Watch the filter work, with nothing else installed",
+		Long: `Start a Kafka broker inside this process, produce call events as they are seen in life
+(fresh ids, all hangup causes, events without a code, unknown codes, form bodies, broken
+ones, tombstones), run the real filter on them, and read back what comes out.
+
+The last line says whether what went in came out. -o json prints one object:
+
+  in            events that the filter consumed
+  out           records that an independent reader saw on the output topic
+  outcomes      {enriched, unknown_code, no_code, malformed, tombstone}
+  dead_lettered, filtered, routes
+  conserved     in = the outcomes = output + dead-lettered + filtered, all acknowledged and read
+  elapsed_s, events_per_s
+  latency_ms    {p50, p99} from an event's production to its output being read`,
+		Example: `  enricher demo
+  enricher demo --for 30s --rate 5000 --listen 127.0.0.1:8080   and look at /metrics
+  enricher demo -o json | jq .conserved`,
+		Args: arguments(0, 0, "no arguments"),
+	}
+	cmd.Flags().IntVar(&f.events, "events", demoEvents, "how many events; with --for: at most, no limit if not given")
+	cmd.Flags().DurationVar(&f.duration, "for", 0, "how long to produce events, such as 30s")
+	cmd.Flags().IntVar(&f.rate, "rate", 0, "events per second (default as fast as it goes; with --for 2000)")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the same seed gives the same events")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "address for /livez, /readyz and /metrics, such as 127.0.0.1:8080")
+	f.delivery = &format{string(config.Default().Delivery), config.Delivery("").Values()}
+	cmd.Flags().Var(f.delivery, "delivery", "delivery guarantee")
+	complete(cmd, "delivery", f.delivery.allowed)
+	f.out = outputFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return w.demo(cmd, &f) }
+
+	return cmd
+}
+
+func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
+	if f.events < 0 || f.rate < 0 || f.duration < 0 {
+		return usagef("--events, --rate and --for are not negative")
+	}
+
+	opt := demo.Options{Events: f.events, For: f.duration, Rate: f.rate, Seed: f.seed}
+	if f.duration > 0 && !cmd.Flags().Changed("events") {
+		opt.Events = 0
+	}
+
+	if f.duration > 0 && !cmd.Flags().Changed("rate") {
+		opt.Rate = demoRate
+	}
+
+	if opt.Events == 0 && opt.For == 0 {
+		return usagef("--events 0 needs an end: add --for")
+	}
+
+	cfg := demoConfig(f)
+	log := w.logger(cfg.Log)
+
+	view := &liveView{w: w, p: w.painter(w.err)}
+	show := view.show
+
+	if !isTerminal(w.err) || f.out.value != "table" {
+		show = nil
+	}
+
+	rep, err := demo.Run(cmd.Context(), cfg, opt, log, show)
+	view.clear()
+
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+
+	if f.out.value == "json" {
+		err = writeJSON(w.out, rep)
+	} else {
+		err = write(w.out, demoSummary(rep, w.painter(w.out)))
+	}
+
+	if err != nil {
+		return err
+	}
+
+	if !rep.Conserved {
+		return fmt.Errorf("demo: not conserved: %d made, %v, %d read from the output topic", rep.Made, rep.Totals, rep.Out)
+	}
+
+	return nil
+}
+
+// demoConfig is the configuration that the demo's filter runs with.
+func demoConfig(f *demoFlags) *config.Config {
+	cfg := config.Default()
+	retryable := true
+	cfg.Input.Topics, cfg.Input.Group = []string{"calls.raw"}, "enricher"
+	cfg.Output.Topic, cfg.DeadLetter.Topic = "calls.enriched", "calls.dead"
+	cfg.Routes = []config.Route{{Name: "retry", Match: config.Match{Retryable: &retryable}, Topic: "calls.retry"}}
+	cfg.Delivery = config.Delivery(f.delivery.value)
+	cfg.Ops.Listen = f.listen
+	cfg.Log.Level = config.LogWarn
+
+	return cfg
+}
+
+// demoSummary is what a person reads at the end.
+func demoSummary(rep *demo.Report, p painter) string {
+	var b strings.Builder
+
+	fmt.Fprintf(&b, "%s\n\n", p.paint(bold, fmt.Sprintf("%s events in %.1f s, %s events/s; from produced to read: p50 %.0f ms, p99 %.0f ms",
+		thousands(rep.In), rep.ElapsedS, thousands(int64(rep.EventsPerS)), rep.LatencyMS.P50, rep.LatencyMS.P99)))
+
+	b.WriteString(table(outcomeRows(rep), p))
+	b.WriteByte('\n')
+	b.WriteString(table(codeRows(rep), p))
+	b.WriteByte('\n')
+
+	for _, kind := range slices.Sorted(maps.Keys(rep.Samples)) {
+		fmt.Fprintf(&b, "%s\n%s\n\n", p.paint(bold, "An event that was "+kind+":"), highlight(rep.Samples[kind], p))
+	}
+
+	verdict := p.paint(green, "conserved")
+	if !rep.Conserved {
+		verdict = p.paint(red, "NOT CONSERVED")
+	}
+
+	fmt.Fprintf(&b, "%s\n%s: everything that went in came out, and an independent reader saw it.\n", rep.Totals, verdict)
+
+	return b.String()
+}
+
+func outcomeRows(rep *demo.Report) [][]cell {
+	rows := [][]cell{{{"OUTCOME", bold}, {"EVENTS", bold}, {"SHARE", bold}, {"WHERE", bold}}}
+	where := map[string]string{"malformed": "dead letters: " + counts(rep.Reasons)}
+
+	for o := range enrich.Outcome(enrich.NumOutcomes) {
+		name := o.String()
+		n := rep.Outcomes[name]
+		rows = append(rows, []cell{{name, ""}, {thousands(n), ""}, {share(n, rep.In), ""}, {cmp.Or(where[name], "output topic"), faint}})
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(rep.Routes)) {
+		n := rep.Routes[name]
+		rows = append(rows, []cell{{"route " + name, yellow}, {thousands(n), ""}, {share(n, rep.In), ""}, {"a copy on the route's topic", faint}})
+	}
+
+	return rows
+}
+
+// topCodes is how many codes the summary lists.
+const topCodes = 12
+
+func codeRows(rep *demo.Report) [][]cell {
+	rows := [][]cell{{{"CODE", bold}, {"EVENTS", bold}, {"NAME", bold}, {"FAULT", bold}, {"RETRY CLASS", bold}}}
+
+	for i, c := range rep.Codes {
+		if i == topCodes {
+			rows = append(rows, []cell{{"…", faint}, {"", ""}, {fmt.Sprintf("and %d more codes", len(rep.Codes)-topCodes), faint}})
+
+			break
+		}
+
+		row := []cell{{strconv.Itoa(int(c.Code)), ""}, {thousands(c.Count), ""}}
+		if c.Entry == nil {
+			row = append(row, cell{"not in the catalog", yellow})
+		} else {
+			row = append(row, cell{c.Entry.Name, ""}, cell{string(c.Entry.Fault), ""}, cell{string(c.Entry.Retry.Class), ""})
+		}
+
+		rows = append(rows, row)
+	}
+
+	return rows
+}
+
+func counts(m map[string]int64) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%s %d", k, m[k]))
+	}
+
+	return strings.Join(parts, ", ")
+}
+
+// highlight shows what was added to an event.
+func highlight(value string, p painter) string {
+	before, object, ok := strings.Cut(value, `,"hangup":`)
+	if !ok {
+		return p.paint(faint, value)
+	}
+
+	return p.paint(faint, before) + p.paint(green, `,"hangup":`+strings.TrimSuffix(object, "}")) + p.paint(faint, "}")
+}
+
+func share(n, of int64) string {
+	if of == 0 {
+		return "–"
+	}
+
+	return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of)) //nolint:mnd // per cent
+}
+
+// thousands writes a number in groups of three.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+
+	return s
+}
+
+// liveView repaints a few lines while the demo runs.
+type liveView struct {
+	w     *world
+	p     painter
+	lines int
+	last  demo.Progress
+	rate  float64
+}
+
+// barWidth is the width of the progress bar, in characters.
+const barWidth = 40
+
+func (v *liveView) show(pr demo.Progress) {
+	if d := pr.Elapsed - v.last.Elapsed; d > 0 {
+		now := float64(pr.Totals.In-v.last.Totals.In) / d.Seconds()
+		v.rate += (now - v.rate) / 4 //nolint:mnd // smoothed over the last few paintings
+	}
+
+	v.last = pr
+	rows := [][]cell{}
+
+	for o := range enrich.Outcome(enrich.NumOutcomes) {
+		n := pr.Totals.Outcomes[o.String()]
+		rows = append(rows, []cell{{o.String(), ""}, {thousands(n), ""}, {strings.Repeat("▪", int(scaled(n, pr.Totals.In))), green}})
+	}
+
+	text := fmt.Sprintf("%s  %s/s\n%s", v.bar(pr), thousands(int64(v.rate)), table(rows, v.p))
+	v.clear()
+	v.lines = strings.Count(text, "\n")
+
+	_ = write(v.w.err, text) // a view that cannot be shown is no failure
+}
+
+func scaled(n, of int64) int64 {
+	if of == 0 {
+		return 0
+	}
+
+	return n * barWidth / of
+}
+
+func (v *liveView) bar(pr demo.Progress) string {
+	if pr.Goal == 0 {
+		return fmt.Sprintf("%s events after %.0f s", thousands(pr.Totals.In), pr.Elapsed.Seconds())
+	}
+
+	full := int(min(scaled(pr.Totals.In, pr.Goal), barWidth))
+
+	return fmt.Sprintf("%s%s %s of %s", strings.Repeat("█", full), strings.Repeat("░", barWidth-full), thousands(pr.Totals.In), thousands(pr.Goal))
+}
+
+// clear takes the painted lines away again.
+func (v *liveView) clear() {
+	if v.lines > 0 {
+		_ = write(v.w.err, fmt.Sprintf("\x1b[%dA\x1b[J", v.lines)) // as in show
+		v.lines = 0
+	}
+}
