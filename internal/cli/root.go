@@ -33,6 +33,7 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
 		newCatalog(w),
 		newConfig(w),
 		newVersion(w),
+		newCompletion(w),
 	)
 
 	return root
