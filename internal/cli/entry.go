@@ -2,7 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +36,10 @@ func columns(v reflect.Value, prefix string, row func(name, text string)) {
 			columns(f, prefix+name+".", row)
 		case reflect.Slice:
 			row(prefix+name, items(f))
+		case reflect.Map:
+			for _, key := range slices.Sorted(maps.Keys(byKey(f))) {
+				row(prefix+name+"."+key, fmt.Sprint(byKey(f)[key]))
+			}
 		default:
 			text := fmt.Sprint(f.Interface())
 			if f.IsZero() && name != "code" { // 0 is a real code
@@ -43,6 +49,16 @@ func columns(v reflect.Value, prefix string, row func(name, text string)) {
 			row(prefix+name, text)
 		}
 	}
+}
+
+// byKey is a map with string keys as one of any values.
+func byKey(v reflect.Value) map[string]any {
+	out := make(map[string]any, v.Len())
+	for iter := v.MapRange(); iter.Next(); {
+		out[iter.Key().String()] = iter.Value().Interface()
+	}
+
+	return out
 }
 
 func items(v reflect.Value) string {

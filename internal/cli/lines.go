@@ -57,7 +57,7 @@ func (r *lineReader) next() (line, error) {
 			return line{}, r.err
 		}
 
-		if r.to-r.from > r.limit { // keep on reading, but not in memory
+		if r.to-r.from > r.limit+len("\r") { // keep on reading, but not in memory
 			r.dropped += int64(r.to - r.from)
 			r.from, r.to, r.scanned = 0, 0, 0
 		}
