@@ -30,7 +30,7 @@ what the columns mean and how overlays are written.`,
 // overlayFlag adds --overlay.
 func overlayFlag(cmd *cobra.Command, files *[]string) {
 	cmd.Flags().StringArrayVar(files, "overlay", nil, "overlay `file` to lay over the built-in catalog; may be repeated")
-	_ = cmd.MarkFlagFilename("overlay", "yaml", "yml") //nolint:errcheck // the flag is there
+	_ = cmd.MarkFlagFilename("overlay", "yaml", "yml")
 }
 
 func newCatalogList(w *world) *cobra.Command {
@@ -49,7 +49,7 @@ A provisional code, seen in the wild but not in the published table, has a *.`,
 	cmd.Flags().StringSliceVar(&classes, "class", nil, "only causes of this retry `class`")
 	complete(cmd, "fault", words(catalog.Faults()))
 	complete(cmd, "class", words(catalog.Classes()))
-	out := outputFlag(cmd, "table", "json", "yaml")
+	out := outputFlag(cmd, asTable, asJSON, asYAML)
 
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if err := known("--fault", faults, words(catalog.Faults())); err != nil {
@@ -99,9 +99,9 @@ func known(flag string, given, allowed []string) error {
 
 func writeEntries(w *world, entries []catalog.Entry, format string) error {
 	switch format {
-	case "json":
+	case asJSON:
 		return writeJSON(w.out, entries)
-	case "yaml":
+	case asYAML:
 		return writeYAML(w.out, entries)
 	}
 
@@ -157,7 +157,7 @@ func newCatalogShow(w *world) *cobra.Command {
 		Args:    arguments(1, 1, "one code"),
 	}
 	overlayFlag(cmd, &overlays)
-	out := outputFlag(cmd, "table", "json", "yaml")
+	out := outputFlag(cmd, asTable, asJSON, asYAML)
 
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		snap, err := loadCatalog(overlays)
@@ -171,9 +171,9 @@ func newCatalogShow(w *world) *cobra.Command {
 		}
 
 		switch out.value {
-		case "json":
+		case asJSON:
 			return writeJSON(w.out, entry)
-		case "yaml":
+		case asYAML:
 			return writeYAML(w.out, entry)
 		default:
 			return write(w.out, table(entryRows(entry), w.painter(w.out)))

@@ -27,7 +27,7 @@ editors use. docs/configuration.md lists the keys.`,
 // configFlag adds -c.
 func configFlag(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVarP(path, "config", "c", "", "configuration `file`")
-	_ = cmd.MarkFlagFilename("config", "yaml", "yml") //nolint:errcheck // the flag is there
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
 // oneFile is the file that is named by -c or as an argument; "" if by neither.
@@ -67,7 +67,7 @@ Kafka is not spoken to. Exit code 2 if anything is wrong.`,
 			return usagef("%s wants a configuration file, such as config/enricher.yaml", cmd.CommandPath())
 		}
 
-		if _, _, err := loadConfig(file); err != nil {
+		if _, err := loadConfig(file); err != nil {
 			return err
 		}
 
@@ -89,7 +89,7 @@ Without a file it shows the defaults.`,
 		Args:    arguments(0, 1, "at most one configuration file"),
 	}
 	configFlag(cmd, &flag)
-	out := outputFlag(cmd, "yaml", "json")
+	out := outputFlag(cmd, asYAML, asJSON)
 
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		file, err := oneFile(cmd, flag, args)
@@ -99,7 +99,7 @@ Without a file it shows the defaults.`,
 
 		cfg := config.Default()
 		if file != "" {
-			if cfg, _, err = loadConfig(file); err != nil {
+			if cfg, err = loadConfig(file); err != nil {
 				return err
 			}
 		}
@@ -112,7 +112,7 @@ Without a file it shows the defaults.`,
 
 func showConfig(w *world, cfg *config.Config, format string) error {
 	show := cfg.YAML
-	if format == "json" {
+	if format == asJSON {
 		show = cfg.JSON
 	}
 

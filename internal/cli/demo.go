@@ -64,7 +64,7 @@ The last line says whether what went in came out. -o json prints one object:
 	f.delivery = &format{string(config.Default().Delivery), config.Delivery("").Values()}
 	cmd.Flags().Var(f.delivery, "delivery", "delivery guarantee")
 	complete(cmd, "delivery", f.delivery.allowed)
-	f.out = outputFlag(cmd, "table", "json")
+	f.out = outputFlag(cmd, asTable, asJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return w.demo(cmd, &f) }
 
 	return cmd
@@ -94,7 +94,7 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 	view := &liveView{w: w, p: w.painter(w.err)}
 	show := view.show
 
-	if !isTerminal(w.err) || f.out.value != "table" {
+	if !isTerminal(w.err) || f.out.value != asTable {
 		show = nil
 	}
 
@@ -105,7 +105,7 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 
-	if f.out.value == "json" {
+	if f.out.value == asJSON {
 		err = writeJSON(w.out, rep)
 	} else {
 		err = write(w.out, demoSummary(rep, w.painter(w.out)))

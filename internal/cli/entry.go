@@ -31,7 +31,7 @@ func columns(v reflect.Value, prefix string, row func(name, text string)) {
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 
-		switch f := v.Field(i); f.Kind() { //nolint:exhaustive // the kinds that an entry is built of
+		switch f := v.Field(i); f.Kind() {
 		case reflect.Struct:
 			columns(f, prefix+name+".", row)
 		case reflect.Slice:

@@ -52,8 +52,7 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 
 // complain writes an error, each line with the program's name before it.
 func (w *world) complain(err error) {
-	var quiet *silentError
-	if errors.As(err, &quiet) {
+	if _, quiet := errors.AsType[*silentError](err); quiet {
 		return
 	}
 

@@ -44,7 +44,7 @@ order; the last one shown decided.`,
 	cmd.Flags().Var(f.format, "format", "format of the event; overrides input.format")
 	complete(cmd, "format", f.format.allowed)
 	cmd.Flags().StringVar(&f.timestamp, "timestamp", "none", "`time` of the event, from which not_before counts: none, now, or in RFC 3339")
-	f.out = outputFlag(cmd, "text", "json")
+	f.out = outputFlag(cmd, asText, asJSON)
 
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 && args[0] != "-" {
@@ -72,7 +72,7 @@ func explainCode(w *world, f *explainFlags, word string) error {
 	overlays := f.overlays
 
 	if f.config != "" {
-		cfg, _, err := loadConfig(f.config)
+		cfg, err := loadConfig(f.config)
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func explainCode(w *world, f *explainFlags, word string) error {
 		return err
 	}
 
-	if f.out.value == "json" {
+	if f.out.value == asJSON {
 		return writeJSON(w.out, explanation{entry, retryInWords(entry), snap.ID()})
 	}
 
@@ -120,7 +120,7 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags) error {
 
 	x := e.Explain(&enrich.Record{Value: value, TimestampMS: clock()})
 
-	if f.out.value == "json" {
+	if f.out.value == asJSON {
 		return writeJSON(w.out, x)
 	}
 

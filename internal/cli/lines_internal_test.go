@@ -159,9 +159,8 @@ func TestLinesPassErrorsOn(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrShortWrite)
 }
 
+// Not parallel: it looks for goroutines left over.
 func TestInterruptible(t *testing.T) {
-	t.Parallel()
-
 	ignore := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithCancel(context.Background())
 	in, out := io.Pipe()
@@ -190,8 +189,7 @@ func TestInterruptible(t *testing.T) {
 func TestInterruptibleEnds(t *testing.T) {
 	t.Parallel()
 
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx := t.Context()
 
 	text, err := io.ReadAll(newInterruptible(ctx, iotest.DataErrReader(strings.NewReader(strings.Repeat("abc", readSize)))))
 	require.NoError(t, err)

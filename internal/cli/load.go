@@ -12,27 +12,26 @@ import (
 
 // loadConfig reads a configuration and all that it names, and checks everything that can be
 // checked without a broker. Each error is worth exit code 2.
-func loadConfig(path string) (*config.Config, *enrich.Enricher, error) {
+func loadConfig(path string) (*config.Config, error) {
 	cfg, err := config.Load(path)
 	if err != nil {
-		return nil, nil, asConfigError(err)
+		return nil, asConfigError(err)
 	}
 
 	snap, err := loadCatalog(cfg.Catalog.Overlays)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 
 	if err := cfg.CheckWords(vocabulary(snap)); err != nil {
-		return nil, nil, asConfigError(err)
+		return nil, asConfigError(err)
 	}
 
-	e, err := enrich.New(snap, app.EnrichOptions(cfg))
-	if err != nil {
-		return nil, nil, asConfigError(fmt.Errorf("%s: enrich: %w", path, err))
+	if _, err := enrich.New(snap, app.EnrichOptions(cfg)); err != nil {
+		return nil, asConfigError(fmt.Errorf("%s: enrich: %w", path, err))
 	}
 
-	return cfg, e, nil
+	return cfg, nil
 }
 
 func loadCatalog(overlays []string) (*catalog.Snapshot, error) {
@@ -46,8 +45,7 @@ func loadCatalog(overlays []string) (*catalog.Snapshot, error) {
 
 // asConfigError gives an error the exit code of a configuration's mistake.
 func asConfigError(err error) error {
-	var already *app.ConfigError
-	if errors.As(err, &already) {
+	if _, already := errors.AsType[*app.ConfigError](err); already {
 		return err
 	}
 

@@ -14,6 +14,14 @@ import (
 	"golang.org/x/term"
 )
 
+// The output formats.
+const (
+	asText  = "text"
+	asTable = "table"
+	asJSON  = "json"
+	asYAML  = "yaml"
+)
+
 // format is the value of -o. It checks itself, so that a mistake is one of usage.
 type format struct {
 	value   string
@@ -44,7 +52,6 @@ func outputFlag(cmd *cobra.Command, allowed ...string) *format {
 
 // complete names a flag's values to the shell.
 func complete(cmd *cobra.Command, flag string, values []string) {
-	//nolint:errcheck // fails only for a flag that is not there
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -101,7 +108,7 @@ func (w *world) painter(out io.Writer) painter {
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor fits
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (p painter) paint(c colour, text string) string {

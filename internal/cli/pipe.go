@@ -117,7 +117,7 @@ func parseTimestamp(text string) (func() int64, error) {
 		return nil, usagef("--timestamp %q is neither none, now nor a time such as 2026-01-31T12:00:00Z", text)
 	}
 
-	return func() int64 { return at.UnixMilli() }, nil
+	return at.UnixMilli, nil
 }
 
 // makeEnricher makes what a configuration asks for; "" is the default one. A format
@@ -127,7 +127,7 @@ func makeEnricher(file, format string, overlays []string) (*enrich.Enricher, err
 
 	if file != "" {
 		var err error
-		if cfg, _, err = loadConfig(file); err != nil {
+		if cfg, err = loadConfig(file); err != nil {
 			return nil, err
 		}
 	}

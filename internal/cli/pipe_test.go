@@ -63,7 +63,7 @@ func TestPipeConserves(t *testing.T) {
 			}
 
 			err := d.Decode(&letter)
-			if err == io.EOF { //nolint:errorlint // as it is documented
+			if err == io.EOF {
 				break
 			}
 
@@ -192,6 +192,7 @@ func TestTooLong(t *testing.T) {
 	in := io.MultiReader(&endless{100 << 20}, strings.NewReader("\n{\"a\":1}\n"))
 	require.Equal(t, cli.ExitFailed, cli.Execute(context.Background(), []string{"pipe", "--strict"}, in, &out, &errs))
 	require.Equal(t, "{\"a\":1}\n", out.String())
+	//nolint:testifylint // byte for byte
 	require.Equal(t, `{"line":1,"reason":"too_long","error":"a line of 104857600 bytes; at most 67108864 are taken"}
 enricher: 2 lines: 0 enriched, 0 unknown_code, 1 no_code, 1 malformed, 0 blank
 `, errs.String())

@@ -29,7 +29,7 @@ once; nothing is lost then either, since only what was acknowledged is committed
 				return usagef("run wants a configuration: -c FILE; config/minimal.yaml is one to start from")
 			}
 
-			cfg, _, err := loadConfig(file)
+			cfg, err := loadConfig(file)
 			if err != nil {
 				return err
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/callstream/enricher/internal/cli"
 )
 
-var update = flag.Bool("update", false, "write what is generated instead of comparing it") //nolint:gochecknoglobals // a test's flag
+var update = flag.Bool("update", false, "write what is generated instead of comparing it")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ROOT", root+"/../..")
 			e.Setenv("NO_COLOR", "")
 
-			return err //nolint:wrapcheck // a test
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,

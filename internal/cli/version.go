@@ -29,14 +29,14 @@ func newVersion(w *world) *cobra.Command {
 		Example: "  enricher version\n  enricher version -o json",
 		Args:    arguments(0, 0, "no arguments"),
 	}
-	out := outputFlag(cmd, "text", "json")
+	out := outputFlag(cmd, asText, asJSON)
 
 	cmd.RunE = func(*cobra.Command, []string) error {
 		info, _ := debug.ReadBuildInfo()
 		b := describeBuild(info)
 		b.Catalog = catalog.Default().ID()
 
-		if out.value == "json" {
+		if out.value == asJSON {
 			return writeJSON(w.out, b)
 		}
 

@@ -14,7 +14,7 @@ import (
 	"github.com/callstream/enricher/internal/strictyaml"
 )
 
-var update = flag.Bool("update", false, "write what is generated instead of comparing it") //nolint:gochecknoglobals // a test's flag
+var update = flag.Bool("update", false, "write what is generated instead of comparing it")
 
 // source is a world with a few variables and files.
 func source() config.Source {
@@ -68,7 +68,7 @@ func golden(t *testing.T, file, got string) {
 		require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
 	}
 
-	want, err := os.ReadFile(file) //nolint:gosec // a test's own file
+	want, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, string(want), got, "run the test with -update if this is meant")
 }

@@ -89,7 +89,7 @@ func kinds(s map[string]any) string {
 
 	switch {
 	case s["anyOf"] != nil:
-		return choices(s["anyOf"].([]any)) //nolint:forcetypeassert // a list by its kind
+		return choices(s["anyOf"].([]any))
 	case s["type"] == "array":
 		return plural(kinds(object(s["items"])))
 	case pattern == `\$\{`:

@@ -46,7 +46,7 @@ type Source struct {
 func Parse(name string, text []byte, src Source) (*Config, error) {
 	doc, err := strictyaml.Parse(name, text)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // mistakes with their places are whole
+		return nil, err
 	}
 
 	c := Default()

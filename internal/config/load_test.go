@@ -174,8 +174,8 @@ limits: {session_timeout: 5m, commit_interval: 1m}
 
 	again := parse(t, string(text))
 	want := values(t, c)
-	want["routes"].([]any)[0].(map[string]any)["match"].(map[string]any)["flags"] = []any{"***"} //nolint:forcetypeassert // a test
-	want["input"].(map[string]any)["group"] = "***"                                              //nolint:forcetypeassert // a test
+	want["routes"].([]any)[0].(map[string]any)["match"].(map[string]any)["flags"] = []any{"***"}
+	want["input"].(map[string]any)["group"] = "***"
 	require.Equal(t, want, values(t, again))
 }
 

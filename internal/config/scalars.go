@@ -47,11 +47,11 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	}
 
 	n, err := strconv.ParseUint(number, 10, 63)
-	if err != nil || Bytes(n) > math.MaxInt64/scale { //nolint:gosec // 63 bits
+	if err != nil || Bytes(n) > math.MaxInt64/scale {
 		return errBytes
 	}
 
-	*b = Bytes(n) * scale //nolint:gosec // 63 bits
+	*b = Bytes(n) * scale
 
 	return nil
 }
@@ -101,7 +101,7 @@ func (c CodeRange) String() string {
 func parseCode(text string) (int32, error) {
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31)
 
-	return int32(n), err //nolint:gosec,wrapcheck // 31 bits; the caller says what is wrong
+	return int32(n), err
 }
 
 // Start is "earliest", "latest" or a time in RFC 3339.

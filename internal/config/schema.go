@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,13 +117,7 @@ func (g *generator) of(v reflect.Value, path string) *schema {
 }
 
 func isRequired(path string) bool {
-	for _, r := range required() {
-		if r == path {
-			return true
-		}
-	}
-
-	return false
+	return slices.Contains(required(), path)
 }
 
 func (g *generator) object(s *schema, v reflect.Value, path string) {
@@ -174,7 +169,7 @@ func (g *generator) list(s *schema, v reflect.Value, path string) {
 	s.Items.Description = ""
 
 	if words := g.words(path); len(words) > 0 {
-		s.Items = &schema{AnyOf: []*schema{{Type: "string", Enum: words}, {Type: "string", Pattern: expansion}}}
+		s.Items = &schema{AnyOf: []*schema{{Type: typeString, Enum: words}, {Type: typeString, Pattern: expansion}}}
 	}
 }
 
@@ -198,24 +193,27 @@ func (g *generator) words(path string) []string {
 	}
 }
 
-const expansion = `\$\{`
+const (
+	typeString = "string"
+	expansion  = `\$\{` // in a value that is filled in later
+)
 
 func (g *generator) scalar(s *schema, v reflect.Value, path string) {
-	if e, ok := v.Interface().(strictyaml.Enumerated); ok {
-		s.AnyOf = []*schema{{Type: "string", Enum: e.Values()}, {Type: "string", Pattern: expansion}}
+	if e, ok := reflect.TypeAssert[strictyaml.Enumerated](v); ok {
+		s.AnyOf = []*schema{{Type: typeString, Enum: e.Values()}, {Type: typeString, Pattern: expansion}}
 
 		return
 	}
 
 	switch v.Interface().(type) {
 	case Bytes:
-		s.AnyOf = []*schema{{Type: "string", Pattern: `^[0-9]+ *(B|KiB|MiB|GiB)?$|` + expansion}, {Type: "integer", Minimum: 0}}
+		s.AnyOf = []*schema{{Type: typeString, Pattern: `^[0-9]+ *(B|KiB|MiB|GiB)?$|` + expansion}, {Type: "integer", Minimum: 0}}
 	case CodeRange:
-		s.AnyOf = []*schema{{Type: "string", Pattern: `^[0-9]+( *- *[0-9]+)?$|` + expansion}, {Type: "integer", Minimum: 0}}
+		s.AnyOf = []*schema{{Type: typeString, Pattern: `^[0-9]+( *- *[0-9]+)?$|` + expansion}, {Type: "integer", Minimum: 0}}
 	case time.Duration:
-		s.Type, s.Pattern = "string", `^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$|`+expansion
+		s.Type, s.Pattern = typeString, `^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$|`+expansion
 	case Start:
-		s.Type, s.Pattern = "string", `^(earliest|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}T.+)$|`+expansion
+		s.Type, s.Pattern = typeString, `^(earliest|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}T.+)$|`+expansion
 	default:
 		g.plain(s, v, path)
 	}
@@ -231,17 +229,17 @@ func (g *generator) plain(s *schema, v reflect.Value, path string) {
 		kind = v.Type().Elem().Kind()
 	}
 
-	switch kind { //nolint:exhaustive // the kinds that Config is built of
+	switch kind {
 	case reflect.Bool:
-		s.AnyOf = []*schema{{Type: "boolean"}, {Type: "string", Pattern: expansion}}
+		s.AnyOf = []*schema{{Type: "boolean"}, {Type: typeString, Pattern: expansion}}
 	case reflect.Int, reflect.Int32:
 		k := g.keys[path]
 		if k.low == nil {
 			k.low, k.high = 0, 1<<31-1
 		}
 
-		s.AnyOf = []*schema{{Type: "integer", Minimum: k.low, Maximum: k.high}, {Type: "string", Pattern: expansion}}
+		s.AnyOf = []*schema{{Type: "integer", Minimum: k.low, Maximum: k.high}, {Type: typeString, Pattern: expansion}}
 	default:
-		s.Type = "string"
+		s.Type = typeString
 	}
 }

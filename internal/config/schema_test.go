@@ -123,8 +123,8 @@ func TestReferenceFile(t *testing.T) {
 	require.NoError(t, err)
 
 	for _, key := range config.KeyPaths() {
-		if strings.HasPrefix(key, "routes[].match.") {
-			require.Contains(t, string(text), "#   "+strings.TrimPrefix(key, "routes[].match."), "a condition that the comment does not explain")
+		if condition, ok := strings.CutPrefix(key, "routes[].match."); ok {
+			require.Contains(t, string(text), "#   "+condition, "a condition that the comment does not explain")
 
 			continue
 		}
@@ -142,7 +142,7 @@ func TestFilesFitTheSchema(t *testing.T) {
 		_, err := config.Load(file)
 		require.NoError(t, err)
 
-		text, err := os.ReadFile(file) //nolint:gosec // a file of the project
+		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 
 		first, _, _ := strings.Cut(string(text), "\n")
@@ -249,7 +249,7 @@ func violations(s map[string]any, v any, path string) []string {
 	return out
 }
 
-func members(s map[string]any, v map[string]any, path string) []string {
+func members(s, v map[string]any, path string) []string {
 	var out []string
 
 	for name, item := range v {
@@ -263,8 +263,8 @@ func members(s map[string]any, v map[string]any, path string) []string {
 
 	required, _ := s["required"].([]any)
 	for _, name := range required {
-		if _, ok := v[name.(string)]; !ok { //nolint:forcetypeassert // names
-			out = append(out, path+": lacks "+name.(string)) //nolint:forcetypeassert // names
+		if _, ok := v[name.(string)]; !ok {
+			out = append(out, path+": lacks "+name.(string))
 		}
 	}
 

@@ -44,7 +44,7 @@ func (c *Config) tree(v reflect.Value, path string) any {
 		return value.String()
 	}
 
-	switch v.Kind() { //nolint:exhaustive // the kinds that Config is built of
+	switch v.Kind() {
 	case reflect.Struct:
 		return c.mapping(v, path)
 	case reflect.Slice:

@@ -76,14 +76,10 @@ func (v *validator) show(path, value string) string {
 	return strconv.Quote(value)
 }
 
-func (v *validator) notEmpty(path, value string) bool {
+func (v *validator) notEmpty(path, value string) {
 	if strings.TrimSpace(value) == "" {
 		v.bad(path, "is empty")
-
-		return false
 	}
-
-	return true
 }
 
 func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
@@ -135,7 +131,7 @@ func (v *validator) address(path, value string, listen bool) {
 		lowest = 0 // the system chooses
 	}
 
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || int(n) < lowest { //nolint:gosec // 16 bits
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || int(n) < lowest {
 		v.bad(path, "%s: the port is not a number from %d to 65535", v.show(path, value), lowest)
 	}
 }
@@ -299,9 +295,17 @@ type namedPaths struct {
 
 func (p *Paths) each() []namedPaths {
 	return []namedPaths{
-		{"code", &p.Code}, {"name", &p.Name}, {"direction", &p.Direction}, {"answer_time", &p.AnswerTime},
-		{"billed", &p.Billed}, {"status", &p.Status}, {"call_id", &p.CallID}, {"a_leg", &p.ALeg},
-		{"parent_call", &p.ParentCall}, {"attempt", &p.Attempt}, {"event", &p.Event},
+		{"code", &p.Code},
+		{"name", &p.Name},
+		{"direction", &p.Direction},
+		{"answer_time", &p.AnswerTime},
+		{"billed", &p.Billed},
+		{"status", &p.Status},
+		{"call_id", &p.CallID},
+		{"a_leg", &p.ALeg},
+		{"parent_call", &p.ParentCall},
+		{"attempt", &p.Attempt},
+		{"event", &p.Event},
 	}
 }
 

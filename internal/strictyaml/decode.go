@@ -75,7 +75,7 @@ func (d *decoder) value(n *node, path string, v reflect.Value) {
 		return
 	}
 
-	switch v.Kind() { //nolint:exhaustive // the rest are scalars
+	switch v.Kind() {
 	case reflect.Struct:
 		d.structure(n, path, v)
 	case reflect.Slice:
@@ -109,7 +109,7 @@ func (d *decoder) indirect(n *node, path string, v reflect.Value) {
 
 // null is how a section looks whose keys are all commented out.
 func (d *decoder) null(n *node, path string, v reflect.Value) {
-	switch v.Kind() { //nolint:exhaustive // the rest need a value
+	switch v.Kind() {
 	case reflect.Slice, reflect.Map, reflect.Struct, reflect.Interface:
 	default:
 		d.mistake(n, path, "has no value; expected %s, or leave the key out", wanted(v.Type()))
@@ -230,7 +230,7 @@ func (d *decoder) scalar(n *node, path string, v reflect.Value) {
 		return
 	}
 
-	switch v.Kind() { //nolint:exhaustive // the rest is refused
+	switch v.Kind() {
 	case reflect.String:
 		d.text(n, path, v)
 	case reflect.Bool:
@@ -252,7 +252,7 @@ func (d *decoder) text(n *node, path string, v reflect.Value) {
 		return
 	}
 
-	if e, ok := v.Interface().(Enumerated); ok && !slices.Contains(e.Values(), n.text) {
+	if e, ok := reflect.TypeAssert[Enumerated](v); ok && !slices.Contains(e.Values(), n.text) {
 		hint := ""
 		if word, near := Nearest(n.text, e.Values()); near && n.style != expanded {
 			hint = fmt.Sprintf("; did you mean %q?", word)
@@ -315,7 +315,7 @@ func wanted(t reflect.Type) string {
 		return "a duration such as 500ms or 30s"
 	}
 
-	switch t.Kind() { //nolint:exhaustive // the rest has no better name
+	switch t.Kind() {
 	case reflect.Pointer:
 		return wanted(t.Elem())
 	case reflect.String:

@@ -233,6 +233,6 @@ func TestDecodePanics(t *testing.T) {
 		"bad keys":   &map[string]map[int]int{},
 		"a channel":  &map[string]map[string]chan int{},
 	} {
-		require.Panics(t, func() { doc.Decode(dst) }, name)
+		require.Panics(t, func() { _ = doc.Decode(dst) }, name)
 	}
 }

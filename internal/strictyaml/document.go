@@ -9,7 +9,7 @@ import (
 
 // At makes a mistake at a path such as "routes[0].match.codes[1]", or at the
 // nearest parent that stands in the file. A key may hold dots.
-func (d *Document) At(path string, format string, args ...any) Mistake {
+func (d *Document) At(path, format string, args ...any) Mistake {
 	m := Mistake{File: d.file, Line: 1, Column: 1, Msg: fmt.Sprintf(format, args...)}
 
 	if n, _ := d.find(path); n != nil && n != d.root {

@@ -45,17 +45,6 @@ func (n *node) isNull() bool {
 	return n == nil || n.kind == scalar && n.style == plain && isNull(n.text)
 }
 
-// lookup finds the first entry of a key.
-func (n *node) lookup(key string) *node {
-	for i := range n.entries {
-		if n.entries[i].key == key {
-			return n.entries[i].value
-		}
-	}
-
-	return nil
-}
-
 // builder turns the library's tree into nodes.
 type builder struct {
 	file     string

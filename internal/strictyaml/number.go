@@ -97,7 +97,7 @@ func parseWhole(text string) (*big.Int, bool) {
 }
 
 func limits(v reflect.Value) (low, high *big.Int) {
-	bits := uint(v.Type().Bits()) //nolint:gosec // 8 to 64
+	bits := uint(v.Type().Bits())
 
 	if v.CanUint() {
 		return new(big.Int), new(big.Int).SetUint64(math.MaxUint64 >> (64 - bits)) //nolint:mnd // bits
