@@ -82,7 +82,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 		run := func(fault error) (int, string) {
 			var errs bytes.Buffer
 
-			code := Execute(t.Context(), args, strings.NewReader(strings.Repeat(`{"a":1}`+"\n", 100_000)), broken{fault}, &errs)
+			code := Execute(t.Context(), args, strings.NewReader(strings.Repeat(`{"HangupCauseCode":3010}`+"\n", 10_000)), broken{fault}, &errs)
 
 			return code, errs.String()
 		}

@@ -166,6 +166,18 @@ func TestPipeInputThatBreaks(t *testing.T) {
 	require.Equal(t, "enricher: read event: "+io.ErrNoProgress.Error()+"\n", errs.String())
 }
 
+// full is a stream that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+func TestPipeDeadLettersThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+
+	in := strings.NewReader(strings.Repeat("{broken\n", 1000))
+	require.Equal(t, cli.ExitFailed, cli.Execute(context.Background(), []string{"pipe"}, in, io.Discard, full{}))
+}
+
 // endless is a line of any length.
 type endless struct{ left int }
 

@@ -1,7 +1,5 @@
 package config
 
-import "time"
-
 // key is what is said about one key, in the JSON Schema and in docs/configuration.md.
 type key struct {
 	path string // list items as "routes[]"
@@ -20,7 +18,7 @@ func keys() []key {
 		{path: "kafka.client_id", doc: "Names the program in the brokers' logs, metrics and quotas."},
 		{path: "kafka.rack", doc: "The rack or zone that the program runs in. If set, records are fetched from a replica there where the brokers offer one (replica.selector.class). Empty: from leaders."},
 		{path: "kafka.instance", doc: "Name of this process among those of its group, used with exactly_once. Keep it over restarts (a StatefulSet's pod name): a restarted process then clears its own unfinished transaction at once. Two processes with one name fence each other. Empty: the host name. --instance overrides it."},
-		{path: "kafka.transaction_timeout", doc: "How long brokers wait for a silent process before they abort its transaction, with exactly_once. Readers of the output wait as long for a process that died and did not come back.", low: time.Second, high: 15 * time.Minute},
+		{path: "kafka.transaction_timeout", doc: "How long brokers wait for a silent process before they abort its transaction, with exactly_once. Readers of the output wait as long for a process that died and did not come back.", low: "1s", high: "15m"},
 		{path: "kafka.create_topics", doc: "Make missing topics at the start. For trying out; else a missing topic is an error that names the command to create it."},
 
 		{path: "input", doc: "What is read, and how it is understood."},

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,6 +172,15 @@ limits: {session_timeout: 5m, commit_interval: 1m}
 	require.Contains(t, string(text), "topic: from-env\n")
 	require.Contains(t, string(text), "session_timeout: 5m\n")
 	require.NotContains(t, string(text), "value")
+
+	js, err := c.JSON()
+	require.NoError(t, err)
+
+	var fromJSON map[string]any
+	require.NoError(t, json.Unmarshal(js, &fromJSON))
+	require.Equal(t, "***", fromJSON["input"].(map[string]any)["group"])
+	require.NotContains(t, string(js), "hunter")
+	require.True(t, strings.HasPrefix(string(js), "{\n  \"kafka\": {\n    \"brokers\": ["), "the keys stay in order")
 
 	again := parse(t, string(text))
 	want := values(t, c)

@@ -25,13 +25,22 @@ func (c *Config) YAML() ([]byte, error) {
 	return text, nil
 }
 
-// Tree is what YAML writes as ordered mappings, lists and scalars, for other formats.
-func (c *Config) Tree() yaml.MapSlice {
-	tree, _ := c.tree(reflect.ValueOf(*c), "").(yaml.MapSlice)
+// JSON is what YAML shows as JSON.
+func (c *Config) JSON() ([]byte, error) {
+	text, err := yaml.MarshalWithOptions(c.tree(reflect.ValueOf(*c), ""), yaml.JSON())
+	if err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
 
-	return tree
+	var b bytes.Buffer
+	if err := json.Indent(&b, text, "", "  "); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+
+	return append(bytes.TrimSpace(b.Bytes()), '\n'), nil
 }
 
+// tree is the configuration as ordered mappings, lists and scalars.
 func (c *Config) tree(v reflect.Value, path string) any {
 	if c.secrets[path] {
 		return masked
@@ -93,19 +102,4 @@ func (c *Config) list(v reflect.Value, path string) any {
 	}
 
 	return out
-}
-
-// JSON is what YAML shows as JSON.
-func (c *Config) JSON() ([]byte, error) {
-	text, err := yaml.MarshalWithOptions(c.Tree(), yaml.JSON())
-	if err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
-	}
-
-	var b bytes.Buffer
-	if err := json.Indent(&b, text, "", "  "); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
-	}
-
-	return append(bytes.TrimSpace(b.Bytes()), '\n'), nil
 }

@@ -311,6 +311,7 @@ func (p *Paths) each() []namedPaths {
 
 func (v *validator) limits() {
 	l := &v.c.Limits
+	within(v, "kafka.transaction_timeout", v.c.Kafka.TransactionTimeout, time.Second, 15*time.Minute)
 	within(v, "limits.commit_interval", l.CommitInterval, 10*time.Millisecond, time.Minute)
 	within(v, "limits.shutdown_timeout", l.ShutdownTimeout, time.Second, 10*time.Minute)
 	within(v, "limits.session_timeout", l.SessionTimeout, 6*time.Second, 5*time.Minute)
@@ -318,6 +319,11 @@ func (v *validator) limits() {
 	within(v, "limits.fetch_bytes", l.FetchBytes, 16*KiB, 64*MiB)
 	within(v, "limits.batch_bytes", l.BatchBytes, 16*KiB, 64*MiB)
 	within(v, "limits.linger", l.Linger, 0, time.Second)
+
+	if v.c.Delivery == ExactlyOnce && l.CommitInterval >= v.c.Kafka.TransactionTimeout {
+		v.bad("limits.commit_interval", "%s is not less than kafka.transaction_timeout (%s): brokers would abort every transaction",
+			shortest(l.CommitInterval), shortest(v.c.Kafka.TransactionTimeout))
+	}
 
 	if l.BatchBytes > l.BufferBytes {
 		v.bad("limits.batch_bytes", "%v is more than limits.buffer_bytes (%v)", l.BatchBytes, l.BufferBytes)

@@ -22,9 +22,6 @@ type Value struct {
 	path string
 }
 
-// Path is where the value stands, such as "routes[0].match".
-func (v Value) Path() string { return v.path }
-
 // Scalar gives the text of a scalar; ok is false for a list or a mapping.
 func (v Value) Scalar() (text string, ok bool) { return v.n.text, v.n.kind == scalar }
 
