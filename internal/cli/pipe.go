@@ -90,7 +90,10 @@ func runPipe(ctx context.Context, w *world, f *pipeFlags) error {
 		p.dead = bufio.NewWriter(file)
 	}
 
-	err = errors.Join(p.run(ctx, w.in), p.flush())
+	err = p.run(ctx, w.in)
+	if late := p.flush(); err == nil { // after a failure to write it fails the same way
+		err = late
+	}
 
 	if !f.quiet {
 		fmt.Fprintf(w.err, "enricher: %s\n", p.totals()) //nolint:errcheck // there is nowhere else to say it

@@ -176,6 +176,12 @@ func TestPipeDeadLettersThatCannotBeWritten(t *testing.T) {
 
 	in := strings.NewReader(strings.Repeat("{broken\n", 1000))
 	require.Equal(t, cli.ExitFailed, cli.Execute(context.Background(), []string{"pipe"}, in, io.Discard, full{}))
+
+	// A full disk is told once.
+	var errs bytes.Buffer
+
+	require.Equal(t, cli.ExitFailed, cli.Execute(context.Background(), []string{"pipe", "-q"}, strings.NewReader("{}\n"), full{}, &errs))
+	require.Equal(t, "enricher: write output: short write\n", errs.String())
 }
 
 // endless is a line of any length.
