@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go/protocol"
@@ -25,7 +24,8 @@ const (
 	replicaFor = 5 * time.Minute
 )
 
-// chunk is what one answer held of one partition.
+// chunk is what one answer held of one partition; or, without records, a jump to another
+// offset, which the worker makes in its turn.
 type chunk struct {
 	from     int64 // records below were asked for before: skipped
 	next     int64 // the offset after the last whole batch
@@ -35,7 +35,7 @@ type chunk struct {
 }
 
 // supervise keeps one fetcher running for each broker that there is something to read from.
-func (s *session) supervise(wg *sync.WaitGroup) {
+func (s *session) supervise() {
 	tick := time.NewTicker(leaderCheck)
 	defer tick.Stop()
 	for {
@@ -46,7 +46,7 @@ func (s *session) supervise(wg *sync.WaitGroup) {
 				if _, ok := s.fetchers[node]; !ok {
 					kick := make(chan struct{}, 1)
 					s.fetchers[node] = kick
-					wg.Go(func() { s.fetchFrom(node, kick) })
+					s.fetching.Go(func() { s.fetchFrom(node, kick) })
 				}
 			}
 			s.mu.Unlock()
@@ -194,7 +194,7 @@ func (s *session) fetchError(part *partition, r *broker.FetchResult, quiet *brok
 	where := fmt.Sprintf("%s/%d", part.Topic, part.Partition)
 	switch {
 	case broker.IsOutOfRange(r.Err):
-		go s.reset(part, r.LogStartOffset)
+		s.fetching.Go(func() { s.reset(part, r.LogStartOffset) })
 		part.asked = true // until reset has found where to go on
 		return false
 	case broker.IsTopicAuthorization(r.Err):
@@ -209,7 +209,8 @@ func (s *session) fetchError(part *partition, r *broker.FetchResult, quiet *brok
 	}
 }
 
-// reset goes on at the start or the end of a log that does not hold the next offset.
+// reset goes on at the start or the end of a log that does not hold the next offset. It runs
+// beside the fetchers, which wait for it.
 func (s *session) reset(part *partition, logStart int64) {
 	where := fmt.Sprintf("%s/%d", part.Topic, part.Partition)
 	at := broker.Earliest
@@ -234,6 +235,8 @@ func (s *session) reset(part *partition, logStart int64) {
 		zap.Int64("offset", part.next), zap.Int64("log_start", logStart), zap.Int64("going_on_at", found[part.TopicPartition]))
 	s.p.Metrics.outOfRange.Inc()
 	part.next, part.asked = found[part.TopicPartition], false
+	part.outstanding++
+	part.inbox <- &chunk{next: part.next} // has room: the request that failed was made because there was
 }
 
 // finished tells the fetcher that a worker has room again.

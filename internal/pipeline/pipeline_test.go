@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
@@ -26,13 +27,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const testTimeout = 60 * time.Second
+const testTimeout = 30 * time.Second
 
 // world is a cluster with topics, and a filter's configuration for it.
 type world struct {
 	t     *testing.T
 	addrs []string
 	cfg   pipeline.Config
+	admin *kadm.Client
 }
 
 // newWorld is a world in this process.

@@ -30,6 +30,7 @@ type session struct {
 	failed   chan struct{}
 	err      error
 
+	fetching sync.WaitGroup
 	mu       sync.Mutex // guards what partitions say of fetching
 	fetchers map[int32]chan struct{}
 }
@@ -83,15 +84,15 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 	p.current.Store(s)
 	p.state.Store(int32(Running))
 
-	var fetching, working sync.WaitGroup
+	var working sync.WaitGroup
 	for _, part := range s.order {
 		working.Go(func() { newWorker(s, part).run() })
 	}
-	fetching.Go(func() { s.supervise(&fetching) })
+	s.fetching.Go(s.supervise)
 	s.commitLoop()
 
 	stopFetch()
-	fetching.Wait()
+	s.fetching.Wait()
 	for _, part := range s.order {
 		close(part.inbox)
 	}

@@ -39,15 +39,26 @@ func newWorker(s *session, part *partition) *worker {
 // they are not committed.
 func (w *worker) run() {
 	for c := range w.part.inbox {
-		if w.s.fetch.Err() == nil {
+		if c.response == nil {
+			w.jump(c.next)
+		} else if w.s.fetch.Err() == nil {
 			if err := w.chunk(c); err != nil && w.s.work.Err() == nil {
 				w.s.fail(fmt.Errorf("%s/%d: %w", w.part.Topic, w.part.Partition, err))
 			}
 			w.tally.flush(w.p.Ledger)
 		}
-		c.response.Release()
+		if c.response != nil {
+			c.response.Release()
+		}
 		w.s.finished(w.part)
 	}
+}
+
+// jump moves the position to where the fetcher goes on after the log had lost its place.
+func (w *worker) jump(to int64) {
+	w.p.turn.RLock()
+	defer w.p.turn.RUnlock()
+	w.part.position = to
 }
 
 // chunk works through what one answer held of the partition.
