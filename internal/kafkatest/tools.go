@@ -94,27 +94,18 @@ func message(s *string) string {
 	return *s
 }
 
-// awaitLeaders polls until the metadata has a leader for each partition.
+// awaitLeaders polls until each partition answers. That the metadata names a leader is not
+// enough: the leader may learn of it later than the one who was asked.
 func awaitLeaders(ctx context.Context, client *kgo.Client, topic string, partitions int) error {
-	req := kmsg.NewPtrMetadataRequest()
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = &topic
-	req.Topics = append(req.Topics, t)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	state := "no answer"
 	for {
-		if resp, err := req.RequestWith(ctx, client); err == nil {
-			led := 0
-			for _, p := range resp.Topics[0].Partitions {
-				if p.ErrorCode == 0 && p.Leader >= 0 {
-					led++
-				}
-			}
+		if led, err := answering(ctx, client, topic, partitions); err == nil {
 			if led == partitions {
 				return nil
 			}
-			state = strconv.Itoa(led) + " of " + strconv.Itoa(partitions) + " partitions have a leader"
+			state = strconv.Itoa(led) + " of " + strconv.Itoa(partitions) + " partitions answer"
 		}
 		select {
 		case <-ctx.Done():
@@ -122,4 +113,30 @@ func awaitLeaders(ctx context.Context, client *kgo.Client, topic string, partiti
 		case <-tick.C:
 		}
 	}
+}
+
+// answering counts the partitions whose leader tells their end.
+func answering(ctx context.Context, client *kgo.Client, topic string, partitions int) (int, error) {
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	for p := range partitions {
+		part := kmsg.NewListOffsetsRequestTopicPartition()
+		part.Partition, part.Timestamp = int32(p), -1 // the end
+		t.Partitions = append(t.Partitions, part)
+	}
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return 0, fmt.Errorf("list offsets of %q: %w", topic, err)
+	}
+	led := 0
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if p.ErrorCode == 0 {
+				led++
+			}
+		}
+	}
+	return led, nil
 }
