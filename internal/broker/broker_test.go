@@ -104,7 +104,7 @@ func TestProducerDeliversInOrder(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, fmt.Sprintf(`{"n":%d}`, i), string(r.Value))
 				require.EqualValues(t, i%4, r.Partition)
-				require.EqualValues(t, 1_700_000_000_000+int64(i), r.Timestamp.UnixMilli())
+				require.Equal(t, 1_700_000_000_000+int64(i), r.Timestamp.UnixMilli())
 				if prev, ok := last[r.Partition]; ok {
 					require.Equal(t, prev+4, i, "order in partition %d", r.Partition)
 				}
@@ -124,7 +124,7 @@ func TestTransactionShowsNothingBeforeCommit(t *testing.T) {
 	running(t, p)
 	group, err := client.JoinGroup(broker.GroupConfig{Group: "g", Topics: []string{"in"}, SessionTimeout: 6 * time.Second, RevokeTimeout: 6 * time.Second})
 	require.NoError(t, err)
-	defer group.Close()
+	defer func() { require.NoError(t, group.Close()) }()
 	a, err := group.Next(deadline(t))
 	require.NoError(t, err)
 	in := broker.TopicPartition{Topic: "in"}
@@ -172,7 +172,7 @@ func TestOffsetsRoundTrip(t *testing.T) {
 	_, client := cluster(t, 3, 3, "in")
 	group, err := client.JoinGroup(broker.GroupConfig{Group: "g", Topics: []string{"in"}, SessionTimeout: 6 * time.Second, RevokeTimeout: 6 * time.Second})
 	require.NoError(t, err)
-	defer group.Close()
+	defer func() { require.NoError(t, group.Close()) }()
 	a, err := group.Next(deadline(t))
 	require.NoError(t, err)
 	require.Len(t, a.Partitions, 3)

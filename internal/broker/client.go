@@ -229,7 +229,7 @@ func readFrame(r io.Reader, buf []byte) ([]byte, error) {
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return buf, fmt.Errorf("read response: %w", err)
 	}
-	n := int(int32(binary.BigEndian.Uint32(head[:]))) - 4
+	n := int(int32(binary.BigEndian.Uint32(head[:]))) - 4 //nolint:gosec // an int32 on the wire
 	if id := binary.BigEndian.Uint32(head[4:]); id != correlationID || n < 0 || n > maxFrame {
 		return buf, fmt.Errorf("%w: correlation id %d, %d bytes", errFrame, id, n)
 	}

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync/atomic"
 
 	"github.com/segmentio/kafka-go"
@@ -172,11 +173,11 @@ func (co *Coordinator) CommitOffsets(ctx context.Context, m Membership, offsets 
 		p.Partition, p.Offset, p.LeaderEpoch = tp.Partition, offset, -1 // -1 is "not known"; 0 would be an epoch
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
 	}
-	resp, err := co.do(ctx, req, func(r kmsg.Response) int16 { return firstCommitCode(r) })
+	resp, err := co.do(ctx, req, firstCommitCode)
 	if err != nil {
 		return fmt.Errorf("commit offsets: %w", err)
 	}
-	switch code := kafka.Error(firstCommitCode(resp)); code { //nolint:exhaustive // all others are plain failures
+	switch code := kafka.Error(firstCommitCode(resp)); code {
 	case 0:
 		return nil
 	case kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.RebalanceInProgress, kafka.FencedInstanceID:
@@ -233,9 +234,7 @@ func (c *Client) ListOffsets(ctx context.Context, parts []TopicPartition, timest
 		return offsets, nil
 	}
 	ends, err := c.ListOffsets(ctx, atEnd, Latest, committed)
-	for tp, o := range ends {
-		offsets[tp] = o
-	}
+	maps.Copy(offsets, ends)
 	return offsets, err
 }
 

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -19,14 +20,17 @@ func codeError(code int16) error {
 	if code == 0 {
 		return nil
 	}
-	return kafka.Error(code)
+	return kafka.Error(code) //nolint:wrapcheck // the code is the error; callers say of what
 }
+
+// milliseconds is a duration as requests carry it.
+func milliseconds(d time.Duration) int32 { return int32(min(d.Milliseconds(), math.MaxInt32)) } //nolint:gosec // bounded
 
 // leadershipCode tells whether a partition's request failed because of where it
 // was sent or because its replicas are not ready: new metadata and another
 // attempt with the same bytes mend it.
-func leadershipCode(code int16) bool {
-	switch kafka.Error(code) { //nolint:exhaustive // the others are final
+func leadershipCode(code kafka.Error) bool {
+	switch code { //nolint:exhaustive // the others are final
 	case kafka.UnknownTopicOrPartition, // just created, or deleted and not yet known to be
 		kafka.LeaderNotAvailable, kafka.NotLeaderForPartition, kafka.RequestTimedOut,
 		kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable, kafka.NetworkException,

@@ -126,7 +126,7 @@ func fetchMessage(req *FetchRequest) *kmsg.FetchRequest {
 	m := kmsg.NewPtrFetchRequest()
 	m.SetVersion(fetchVersion)
 	m.ReplicaID, m.SessionEpoch = -1, -1 // a consumer, without a fetch session
-	m.MaxWaitMillis, m.MinBytes, m.MaxBytes = int32(req.MaxWait.Milliseconds()), 1, req.MaxBytes
+	m.MaxWaitMillis, m.MinBytes, m.MaxBytes = milliseconds(req.MaxWait), 1, req.MaxBytes
 	m.Rack = req.Rack
 	if req.ReadCommitted {
 		m.IsolationLevel = 1
@@ -168,17 +168,14 @@ func fetchResult(topic string, p *kmsg.FetchResponseTopicPartition) FetchResult 
 func IsOutOfRange(err error) bool { return kafkaCode(err) == kafka.OffsetOutOfRange }
 
 // IsLeadership tells whether new metadata and another attempt may mend err.
-func IsLeadership(err error) bool { return leadershipCode(int16(kafkaCode(err))) }
+func IsLeadership(err error) bool { return leadershipCode(kafkaCode(err)) }
 
 // IsTopicAuthorization tells whether the user lacks a right on a topic.
 func IsTopicAuthorization(err error) bool { return kafkaCode(err) == kafka.TopicAuthorizationFailed }
 
 func kafkaCode(err error) kafka.Error {
-	var k kafka.Error
-	if errors.As(err, &k) {
-		return k
-	}
-	return 0
+	k, _ := errors.AsType[kafka.Error](err)
+	return k
 }
 
 var (

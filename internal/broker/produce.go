@@ -66,8 +66,8 @@ func (x *produceExchange) write(w io.Writer) error {
 	head = be.AppendUint32(head, correlationID)
 	head = appendString(head, &x.client.clientID)
 	head = appendString(head, x.txnID)
-	head = be.AppendUint16(head, 0xffff) // acks: all in-sync replicas
-	head = be.AppendUint32(head, uint32(produceTimeout.Milliseconds()))
+	head = be.AppendUint16(head, 0xffff)                               // acks: all in-sync replicas
+	head = be.AppendUint32(head, uint32(milliseconds(produceTimeout))) //nolint:gosec // not negative
 	topics, size := x.count()
 	head = be.AppendUint32(head, uint32(topics)) //nolint:gosec // a handful
 	be.PutUint32(head, uint32(len(head)-4+size)) //nolint:gosec // bounded by maxRequest
@@ -80,7 +80,7 @@ func (x *produceExchange) write(w io.Writer) error {
 		out.buf = be.AppendUint32(out.buf, uint32(n)) //nolint:gosec // bounded by the partitions
 		for _, p := range x.parts[i : i+n] {
 			var h [partHead]byte
-			be.PutUint32(h[:], uint32(p.queue.Partition))
+			be.PutUint32(h[:], uint32(p.queue.Partition))     //nolint:gosec // not negative
 			be.PutUint32(h[4:], uint32(p.batch.build.Size())) //nolint:gosec // at most a batch
 			out.add(p.batch.build.Framed(h[:]))
 		}

@@ -214,7 +214,7 @@ func (s *sender) settleOne(p producePart, code int16, message string, id identit
 			s.add(q)
 		}
 		return nil
-	case leadershipCode(code):
+	case leadershipCode(k):
 		s.again(q)
 		return fmt.Errorf("%s: %w", where, k)
 	case identityCode(k):
@@ -290,6 +290,7 @@ const quietFor = 10 * time.Second
 // NewQuiet makes one for one kind of trouble.
 func NewQuiet(log *zap.Logger) *Quiet { return &Quiet{log: log} }
 
+// Warn logs a warning, or counts it.
 func (q *Quiet) Warn(msg string, fields ...zap.Field) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -47,7 +47,7 @@ func (c *Client) Topics(ctx context.Context, names []string) (map[string]Topic, 
 	req.AllowAutoTopicCreation, req.IncludeTopicAuthorizedOperations = false, true
 	for _, n := range names {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(n)
+		t.Topic = new(n)
 		req.Topics = append(req.Topics, t)
 	}
 	resp, err := c.Request(ctx, AnyNode, req)
@@ -68,7 +68,7 @@ func (c *Client) Topics(ctx context.Context, names []string) (map[string]Topic, 
 		if t.Topic == nil {
 			continue
 		}
-		switch code := kafka.Error(t.ErrorCode); code { //nolint:exhaustive // all others are failures
+		switch code := kafka.Error(t.ErrorCode); code {
 		case 0, kafka.LeaderNotAvailable:
 			topics[*t.Topic] = Topic{
 				Name: *t.Topic, Partitions: int32(len(t.Partitions)), //nolint:gosec // as many as the protocol can number
@@ -140,7 +140,7 @@ func (c *Client) CreateTopics(ctx context.Context, names []string, partitions in
 	}
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(4)
-	req.TimeoutMillis = int32(requestTimeout.Milliseconds())
+	req.TimeoutMillis = milliseconds(requestTimeout)
 	for _, n := range names {
 		t := kmsg.NewCreateTopicsRequestTopic()
 		t.Topic, t.NumPartitions, t.ReplicationFactor = n, partitions, -1

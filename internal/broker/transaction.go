@@ -63,9 +63,9 @@ func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) e
 	t.ok = false
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.SetVersion(4)
-	req.TransactionalID, req.TransactionTimeoutMillis = &t.id, int32(t.timeout.Milliseconds())
+	req.TransactionalID, req.TransactionTimeoutMillis = &t.id, milliseconds(t.timeout)
 	req.ProducerID, req.ProducerEpoch = producerID, epoch
-	resp, err := t.coordinator.do(ctx, req, func(r kmsg.Response) int16 { return codeOf(r) })
+	resp, err := t.coordinator.do(ctx, req, codeOf)
 	if err != nil {
 		return fmt.Errorf("begin transactions: %w", err)
 	}
@@ -73,7 +73,7 @@ func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) e
 	if !ok {
 		return errFrame
 	}
-	switch code := kafka.Error(init.ErrorCode); code { //nolint:exhaustive // all others are plain failures
+	switch code := kafka.Error(init.ErrorCode); code {
 	case 0:
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return fmt.Errorf("%w (transactional id %q): give each process its own kafka.instance or --instance: %w", ErrTwin, t.id, code)

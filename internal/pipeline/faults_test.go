@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,7 +22,9 @@ import (
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
-func same(n int32) map[string]int32 { return map[string]int32{"in": n, "out": n, "dead": n, "retry": n} }
+func same(n int32) map[string]int32 {
+	return map[string]int32{"in": n, "out": n, "dead": n, "retry": n}
+}
 
 const busy = `{"Direction":"outbound","HangupCauseCode":"3010","CallUUID":"c"}`
 
@@ -77,9 +80,7 @@ func TestRebalancesInOrderRepeatNothing(t *testing.T) {
 			return n
 		}
 		more := func(seed uint64) {
-			for id, s := range w.produce(seed, 1500, "in") {
-				all[id] = s
-			}
+			maps.Copy(all, w.produce(seed, 1500, "in"))
 		}
 		filters = append(filters, instance("a"))
 		more(1)
@@ -160,7 +161,7 @@ func TestOversizedEventsAreDeadLetters(t *testing.T) {
 	require.NoError(t, f.stop())
 	totals := f.Ledger.Totals()
 	require.True(t, totals.Conserved(), totals)
-	require.EqualValues(t, map[string]int64{string(enrich.OutputTooLarge): 3}, totals.Reasons)
+	require.Equal(t, map[string]int64{string(enrich.OutputTooLarge): 3}, totals.Reasons)
 	require.EqualValues(t, 2, totals.Output)
 	require.EqualValues(t, 1, totals.Routes["retry"])
 
@@ -301,7 +302,7 @@ func TestCutConnections(t *testing.T) {
 		var n atomic.Int64
 		c.Control(func(req kmsg.Request) (kmsg.Response, error, bool) {
 			c.KeepControl()
-			switch kmsg.Key(req.Key()) {
+			switch kmsg.Key(req.Key()) { //nolint:exhaustive // the others go through
 			case kmsg.Produce, kmsg.Fetch, kmsg.OffsetCommit, kmsg.TxnOffsetCommit, kmsg.AddPartitionsToTxn, kmsg.AddOffsetsToTxn, kmsg.EndTxn, kmsg.FindCoordinator, kmsg.OffsetFetch:
 				if n.Add(1)%5 == 0 && n.Load() < 300 {
 					return nil, errors.New("connection cut"), true

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestKafkaCodecsAndOtherClients(t *testing.T) {
 			w.until("all in", func() bool { return f.Ledger.Totals().In == 2*each })
 			require.NoError(t, f.stop())
 
-			printed := c.Run(t, kafkatest.ConsoleConsumer, "", "--topic", out, "--from-beginning", "--max-messages", fmt.Sprint(2*each), "--timeout-ms", "20000")
+			printed := c.Run(t, kafkatest.ConsoleConsumer, "", "--topic", out, "--from-beginning", "--max-messages", strconv.Itoa(2*each), "--timeout-ms", "20000")
 			checkEnriched(t, strings.Split(strings.TrimSpace(printed), "\n"), each)
 
 			var values []string
@@ -123,12 +124,14 @@ func checkEnriched(t *testing.T, values []string, each int) {
 	seen := map[string]bool{}
 	for _, v := range values {
 		var e struct {
-			N      string
+			N      string `json:"n"`
 			Hangup struct {
-				Code  int
-				Name  string
-				Retry struct{ Retryable bool }
-			}
+				Code  int    `json:"code"`
+				Name  string `json:"name"`
+				Retry struct {
+					Retryable bool `json:"retryable"`
+				} `json:"retry"`
+			} `json:"hangup"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(v), &e), v)
 		require.Equal(t, 3010, e.Hangup.Code)

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -82,7 +83,7 @@ func (l *Ledger) Totals() Totals {
 	}
 	for i := range l.Outcomes {
 		n := l.Outcomes[i].Load()
-		t.Outcomes[enrich.Outcome(i).String()] = n //nolint:gosec // five of them
+		t.Outcomes[enrich.Outcome(i).String()] = n
 		t.In += n
 	}
 	for i := range l.Routes {
@@ -93,12 +94,8 @@ func (l *Ledger) Totals() Totals {
 	for topic, n := range l.acked {
 		t.Acked[topic] = n.Load()
 	}
-	for r, n := range l.reasons {
-		t.Reasons[r] = n
-	}
-	for c, n := range l.codes {
-		t.Codes[c] = n
-	}
+	maps.Copy(t.Reasons, l.reasons)
+	maps.Copy(t.Codes, l.codes)
 	t.OtherCodes = l.otherCodes
 	return t
 }

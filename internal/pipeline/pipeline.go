@@ -170,7 +170,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	defer p.state.Store(int32(Stopped))
 	if err := p.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // asked to stop before it began
+			return nil
 		}
 		return err
 	}
@@ -203,7 +203,7 @@ func (p *Pipeline) generations(ctx context.Context, group *broker.Group) error {
 		a, err := group.Next(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // asked to stop
 		case err != nil && broker.FatalGroupError(err):
 			return fmt.Errorf("%w (kafka user needs READ on group %q and on the input topics; session_timeout must be within the broker's group.*.session.timeout.ms)", err, p.cfg.Group)
 		case err != nil:

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"testing"
 	"time"
@@ -127,8 +128,10 @@ func (w *world) produce(seed uint64, n int, topic string) map[string]sent {
 	for i := range n {
 		e := gen.Next()
 		id := fmt.Sprintf("%s-%d-%d", topic, seed, i)
-		r := &kgo.Record{Key: append([]byte(nil), e.Key...), Timestamp: time.UnixMilli(1_790_000_000_000 + int64(i)),
-			Headers: []kgo.RecordHeader{{Key: "id", Value: []byte(id)}, {Key: "trace", Value: nil}}}
+		r := &kgo.Record{
+			Key: append([]byte(nil), e.Key...), Timestamp: time.UnixMilli(1_790_000_000_000 + int64(i)),
+			Headers: []kgo.RecordHeader{{Key: "id", Value: []byte(id)}, {Key: "trace", Value: nil}},
+		}
 		if i%50 == 0 {
 			r.Key = nil
 		}
@@ -266,9 +269,7 @@ func TestRestartRepeatsNothing(t *testing.T) {
 			w.until("some in", func() bool { return f.Ledger.Totals().In > 500 })
 			require.NoError(t, f.stop())
 			before := f.Ledger.Totals()
-			for id, s := range w.produce(2, 2000, "in") {
-				first[id] = s
-			}
+			maps.Copy(first, w.produce(2, 2000, "in"))
 			f = w.start(w.cfg)
 			w.until("the rest in", func() bool { return before.In+f.Ledger.Totals().In >= int64(len(first)) })
 			require.NoError(t, f.stop())

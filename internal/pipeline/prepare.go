@@ -100,9 +100,8 @@ func (p *Pipeline) outputTopics() []string {
 func (p *Pipeline) awaitTopics(ctx context.Context, names []string) (map[string]broker.Topic, error) {
 	for {
 		topics, err := p.client.Topics(ctx, names)
-		var missing *broker.MissingTopicsError
-		if !errors.As(err, &missing) {
-			return topics, err //nolint:wrapcheck // wrapped by the caller
+		if _, ok := errors.AsType[*broker.MissingTopicsError](err); !ok {
+			return topics, err
 		}
 		p.client.Refresh(ctx)
 		if ctx.Err() != nil {

@@ -66,7 +66,8 @@ const drainMargin = 2 * time.Second
 func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offsets *broker.Coordinator) error {
 	fetch, stopFetch := context.WithCancel(ctx)
 	defer stopFetch()
-	defer context.AfterFunc(gen, stopFetch)()
+	unlink := context.AfterFunc(gen, stopFetch)
+	defer unlink()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 
@@ -77,7 +78,7 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 	}
 	if err := s.begin(); err != nil {
 		if fetch.Err() != nil {
-			return nil //nolint:nilerr // the generation ended before it began
+			return nil
 		}
 		return err
 	}
@@ -202,8 +203,9 @@ func (s *session) commit(ctx context.Context) error {
 	}
 	commit, cancel := context.WithTimeout(s.work, s.p.cfg.ShutdownTimeout)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })()
-	if err := s.commitOffsets(commit, offsets); err != nil {
+	unlink := context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })
+	defer unlink()
+	if err := s.commitOffsets(commit, offsets); err != nil { //nolint:contextcheck // outlives its caller's on purpose, see session.work
 		s.p.Metrics.commitFailures.Inc()
 		return err
 	}
@@ -227,9 +229,9 @@ const commitGrace = 5 * time.Second
 func (s *session) commitOffsets(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
 	switch {
 	case s.p.txn != nil:
-		return s.p.txn.Commit(ctx, s.offsets, s.a.Membership, offsets) //nolint:wrapcheck // says it all
+		return s.p.txn.Commit(ctx, s.offsets, s.a.Membership, offsets)
 	case len(offsets) > 0:
-		return s.offsets.CommitOffsets(ctx, s.a.Membership, offsets) //nolint:wrapcheck // as above
+		return s.offsets.CommitOffsets(ctx, s.a.Membership, offsets)
 	default:
 		return nil
 	}
@@ -261,14 +263,14 @@ func (s *session) settle(ctx context.Context, stopWork func(), working *sync.Wai
 	}
 	drain, cancel := context.WithTimeout(s.work, limit)
 	defer cancel()
-	stop := context.AfterFunc(drain, stopWork) // a worker that waits for room gives up
+	stop := context.AfterFunc(drain, stopWork) // a worker that waits for room gives up //nolint:contextcheck // outlives its caller's on purpose, see session.work
 	working.Wait()
 	stop()
 
 	err := s.sessionError()
 	switch {
 	case err == nil:
-		if err = s.commit(drain); err == nil {
+		if err = s.commit(drain); err == nil { //nolint:contextcheck // outlives its caller's on purpose, see session.work
 			return nil
 		}
 	case s.p.txn == nil && s.p.producer.Err() == nil && !errors.Is(err, errRestart):
@@ -290,7 +292,7 @@ func (s *session) abandon(ctx context.Context, cause error) error {
 	s.p.log.Warn("output since the last commit is given up; its input will be processed again", zap.Int64("records", forgotten), zap.Error(cause))
 	switch {
 	case errors.Is(err, broker.ErrTwin):
-		return err //nolint:wrapcheck // says it all
+		return err
 	case err != nil:
 		return fmt.Errorf("abort transaction: %w", err)
 	case ctx.Err() != nil && !errors.Is(cause, errRestart):
@@ -308,7 +310,7 @@ const abandonTimeout = 30 * time.Second
 
 func (s *session) sessionError() error {
 	if err := s.p.producer.Err(); err != nil {
-		return err //nolint:wrapcheck // says it all
+		return err
 	}
 	select {
 	case <-s.failed:
