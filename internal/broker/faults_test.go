@@ -146,7 +146,6 @@ func TestWhatCannotBeMendedStopsTheProducer(t *testing.T) {
 		says string
 	}{
 		"no right to write":   {kerr.TopicAuthorizationFailed, `allow WRITE on topic "out"`},
-		"one record too big":  {kerr.MessageTooLarge, "max.message.bytes"},
 		"refused for a cause": {kerr.InvalidRecord, "produce to out/0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,4 +188,18 @@ func TestTransactionThatIsOverInterrupts(t *testing.T) {
 			require.Equal(t, "k2", string(got[0].Key))
 		})
 	}
+}
+
+// A single record that a topic does not take any more voids the work since the last commit;
+// its size is kept, for a limit to be held against.
+func TestRefusedRecordInterrupts(t *testing.T) {
+	c, client := cluster(t, 1, 1, "out")
+	answerProduce(c, -1, kerr.MessageTooLarge)
+	p, q, _ := one(t, client, 1<<20)
+	require.NoError(t, q.Append(deadline(t), record(1)))
+	require.NoError(t, q.Append(deadline(t), record(2)))
+	require.ErrorIs(t, p.Drained(deadline(t), p.Cut()), broker.ErrInterrupted)
+	require.Positive(t, p.Refused("out"))
+	require.Less(t, p.Refused("out"), 150)
+	require.Zero(t, p.Refused("in"))
 }

@@ -63,6 +63,9 @@ type Producer struct {
 	interrupted chan struct{}
 
 	stock chan *recordbatch.Compressor
+
+	refusedMu sync.Mutex
+	refused   map[string]int // by topic: size of the smallest record that it did not take
 }
 
 // identifier gives batches their identity: a plain idempotent one or a transaction's.
@@ -99,6 +102,7 @@ func NewProducer(c *Client, cfg ProducerConfig) *Producer {
 	p := &Producer{
 		client: c, cfg: cfg, log: cfg.Log,
 		senders:     map[int32]*sender{},
+		refused:     map[string]int{},
 		seek:        make(chan struct{}, 1),
 		progress:    make(chan struct{}, 1),
 		failed:      make(chan struct{}),
@@ -298,6 +302,22 @@ func (p *Producer) signalInterrupt() { signal(p.interrupted) }
 func (p *Producer) wakeAll() {
 	for _, q := range p.queues {
 		q.wake()
+	}
+}
+
+// Refused tells the size of the smallest batch of one record that a topic did not take,
+// uncompressed; 0: none was refused.
+func (p *Producer) Refused(topic string) int {
+	p.refusedMu.Lock()
+	defer p.refusedMu.Unlock()
+	return p.refused[topic]
+}
+
+func (p *Producer) refuse(topic string, size int) {
+	p.refusedMu.Lock()
+	defer p.refusedMu.Unlock()
+	if n := p.refused[topic]; n == 0 || size < n {
+		p.refused[topic] = size
 	}
 }
 

@@ -64,7 +64,7 @@ const maxLine = 2
 func (q *Queue) Append(ctx context.Context, rec *Record) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.open != nil && q.open.build.Size()+RecordSize(rec) > q.producer.batchBytes {
+	if q.open != nil && q.open.build.Size()+recordSize(rec) > q.producer.batchBytes {
 		if err := q.rotate(ctx); err != nil {
 			return err
 		}
@@ -80,8 +80,12 @@ func (q *Queue) Append(ctx context.Context, rec *Record) error {
 	return nil
 }
 
-// RecordSize is an upper bound of what a record adds to a batch, in bytes.
-func RecordSize(rec *Record) int {
+// BatchSize is an upper bound of a batch that holds nothing but the record, in bytes: what
+// a topic's max.message.bytes is held against.
+func BatchSize(rec *Record) int { return recordbatch.HeaderSize + recordSize(rec) }
+
+// recordSize is an upper bound of what a record adds to a batch, in bytes.
+func recordSize(rec *Record) int {
 	n := recordbatch.MaxRecordOverhead + len(rec.Key) + len(rec.Headers)
 	for _, v := range rec.Value {
 		n += len(v)

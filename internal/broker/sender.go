@@ -11,6 +11,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/broker/recordbatch"
 )
 
 // sender sends the batches of all queues whose partitions one broker leads, one
@@ -242,9 +244,17 @@ func (s *sender) settleOne(p producePart, code int16, message string, id identit
 
 func (s *sender) split(p producePart, k kafka.Error) error {
 	a, b, err := p.batch.build.Split()
-	if err != nil {
-		s.p.fail(fmt.Errorf("produce to %s/%d: a record is larger than the topic allows (raise its max.message.bytes, now below %d): %w",
-			p.queue.Topic, p.queue.Partition, p.batch.build.Size(), k))
+	switch {
+	case errors.Is(err, recordbatch.ErrNotDivisible):
+		// The topic takes less than it did when its limit was read. The work is done again
+		// with the new limit, and then the record becomes a dead letter.
+		err = fmt.Errorf("produce to %s/%d: %w", p.queue.Topic, p.queue.Partition, k)
+		s.p.refuse(p.queue.Topic, p.batch.build.RawSize())
+		s.p.interrupt(err)
+		s.add(p.queue)
+		return err
+	case err != nil:
+		s.p.fail(fmt.Errorf("produce to %s/%d: %w", p.queue.Topic, p.queue.Partition, err))
 		return s.p.Err()
 	}
 	first, second := &batch{build: a}, &batch{build: b}

@@ -47,13 +47,16 @@ func (w *worker) deadLetter(rec *recordbatch.Record, reason, detail string) erro
 			{Name: headerTimestamp, Value: strconv.AppendInt(nil, rec.Timestamp, 10)},
 		},
 	}
-	if broker.RecordSize(&w.out) > w.p.dead.maxRecord {
+	if broker.BatchSize(&w.out) > w.p.dead.maxRecord {
 		w.out.Value = [3][]byte{{}}
 		w.out.Add = append(w.out.Add, recordbatch.Header{Name: headerOmitted, Value: []byte("value")})
 	}
-	if broker.RecordSize(&w.out) > w.p.dead.maxRecord {
+	if broker.BatchSize(&w.out) > w.p.dead.maxRecord {
 		w.out.Key, w.out.Headers = nil, []byte{0}
 		w.out.Add[len(w.out.Add)-1].Value = []byte("all")
+	}
+	if size := broker.BatchSize(&w.out); size > w.p.dead.maxRecord {
+		return fmt.Errorf("offset %d: a dead letter of %d bytes, its headers alone, is larger than topic %q takes (%d): raise its max.message.bytes", rec.Offset, size, w.p.dead.topic, w.p.dead.maxRecord)
 	}
 	w.tally.dead(reason)
 	return w.append(w.p.dead, rec)

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/kafkatest"
 	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/pkg/enrich"
@@ -414,5 +415,44 @@ func TestDeadLetterTopicDownStopsProgress(t *testing.T) {
 		require.True(t, f.Ledger.Totals().Conserved())
 		require.Len(t, w.read("dead", 1), 1)
 		require.Len(t, w.read("out", 2), 2)
+	})
+}
+
+// A limit that is lowered while the filter runs: the record that meets it becomes a dead
+// letter, and the filter goes on.
+func TestLimitLoweredWhileRunning(t *testing.T) {
+	both(t, func(t *testing.T, exactly bool) {
+		c := kafkatest.StartFake(t, kfake.SeedTopics(1, "in", "out", "dead", "retry"))
+		w := worldOf(t, c.ListenAddrs())
+		w.cfg.ExactlyOnce = exactly
+		w.cfg.Codec = recordbatch.None
+		f := w.start(w.cfg)
+		w.put(busy)
+		w.until("the first committed", func() bool { return w.committed() == 1 })
+		c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			pr := req.(*kmsg.ProduceRequest)
+			resp := pr.ResponseKind().(*kmsg.ProduceResponse)
+			refused := false
+			for _, topic := range pr.Topics {
+				rt := kmsg.NewProduceResponseTopic()
+				rt.Topic = topic.Topic
+				rp := kmsg.NewProduceResponseTopicPartition()
+				if topic.Topic == "out" && len(topic.Partitions[0].Records) > 3000 {
+					rp.ErrorCode, refused = kerr.MessageTooLarge.Code, true
+				} else {
+					rp.ErrorCode = kerr.RequestTimedOut.Code
+				}
+				rt.Partitions = append(rt.Partitions, rp)
+				resp.Topics = append(resp.Topics, rt)
+			}
+			return resp, nil, refused
+		})
+		w.put(busy, strings.Replace(busy, "{", `{"pad":"`+strings.Repeat("x", 3000)+`",`, 1), busy)
+		w.until("all committed", func() bool { return w.committed() == 4 })
+		require.NoError(t, f.stop())
+		dead := w.read("dead", 1)
+		require.Equal(t, "output_too_large", header(dead[0], "dlq-reason"))
+		require.GreaterOrEqual(t, len(w.read("out", 3)), 3)
 	})
 }

@@ -63,6 +63,27 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 	return nil
 }
 
+// targets are all topics written to; a topic that several routes share comes several times.
+func (p *Pipeline) targets() []*target {
+	all := append([]*target{p.output}, p.routes...)
+	if p.dead != nil {
+		all = append(all, p.dead)
+	}
+	return all
+}
+
+// readLimits reads again what the topics take: a limit may have been lowered, and the record
+// that met it has to become a dead letter now.
+func (p *Pipeline) readLimits(ctx context.Context) {
+	limits := p.client.MaxMessageBytes(ctx, p.outputTopics())
+	for _, t := range p.targets() {
+		t.limit(limits[t.topic])
+		if n := p.producer.Refused(t.topic); n > 0 {
+			t.maxRecord = min(t.maxRecord, n-1)
+		}
+	}
+}
+
 // role is what this process does in its group; part of the transactional id, so that
 // roles of one group do not fence each other.
 const role = "filter"
@@ -138,10 +159,8 @@ func (p *Pipeline) batchBytes(outputs []string, limits map[string]int) int {
 
 func (p *Pipeline) newTarget(topic string, topics map[string]broker.Topic, limits map[string]int, shared map[broker.TopicPartition]*broker.Queue) *target {
 	n := topics[topic].Partitions
-	t := &target{topic: topic, byNumber: true, maxRecord: limits[topic]}
-	if t.maxRecord == 0 {
-		t.maxRecord = defaultMaxMessage
-	}
+	t := &target{topic: topic, byNumber: true}
+	t.limit(limits[topic])
 	for _, in := range p.cfg.Topics {
 		t.byNumber = t.byNumber && topics[in].Partitions == n
 	}

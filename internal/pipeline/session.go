@@ -105,6 +105,7 @@ func (s *session) begin() error {
 	if err := s.checkCounts(); err != nil {
 		return err
 	}
+	s.p.readLimits(s.fetch)
 	committed, err := s.offsets.FetchOffsets(s.fetch, s.a.Partitions)
 	if err != nil {
 		return fmt.Errorf("begin generation %d: %w", s.a.Generation, err)

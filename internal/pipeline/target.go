@@ -14,7 +14,15 @@ type target struct {
 	maxRecord int  // largest record, encoded, that fits the topic
 }
 
-// Rule says in words how output partitions are chosen.
+// limit sets what the topic takes, where that could be read.
+func (t *target) limit(maxMessageBytes int) {
+	t.maxRecord = defaultMaxMessage
+	if maxMessageBytes > 0 {
+		t.maxRecord = maxMessageBytes
+	}
+}
+
+// rule says in words how output partitions are chosen.
 func (t *target) rule() string {
 	if t.byNumber {
 		return "the input's partition number"

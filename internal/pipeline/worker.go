@@ -142,7 +142,7 @@ func (w *worker) event(rec *recordbatch.Record, enricher *enrich.Enricher) error
 			}
 		}
 	}
-	if size := broker.RecordSize(&w.out); size > limit {
+	if size := broker.BatchSize(&w.out); size > limit {
 		return w.deadLetter(rec, string(enrich.OutputTooLarge), fmt.Sprintf("%d bytes with what was added; topic %q takes %d (max.message.bytes)", size, limiting, limit))
 	}
 	for _, i := range w.matched {

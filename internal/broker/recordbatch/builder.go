@@ -86,6 +86,9 @@ func (b *Builder) Empty() bool { return b.count == 0 }
 // uncompressed before.
 func (b *Builder) Size() int { return len(b.buffer()) - Room }
 
+// RawSize is Size before compression, also after Seal.
+func (b *Builder) RawSize() int { return len(b.raw) - Room }
+
 // Seal compresses the records. For None nothing is done. The records stay as
 // well, for Split and for sealing again.
 func (b *Builder) Seal(c *Compressor, codec Codec) error {
