@@ -31,7 +31,7 @@ func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
 	}
 	p := pipeline.Config{
 		Topics: cfg.Input.Topics, Group: cfg.Input.Group, Start: start(cfg.Input.Start), OutOfRange: outOfRange(cfg.Input.OnOutOfRange),
-		ReadCommitted: cfg.Input.Isolation == config.ReadCommitted, Rack: cfg.Kafka.Rack,
+		ReadCommitted: cfg.Input.Isolation == config.ReadCommitted, SkipCorrupt: cfg.Input.OnCorrupt == config.CorruptSkip, Rack: cfg.Kafka.Rack,
 		Output: cfg.Output.Topic, DeadLetter: cfg.DeadLetter.Topic, CreateTopics: cfg.Kafka.CreateTopics,
 		Codec: codec, FetchBytes: int32(cfg.Limits.FetchBytes), BatchBytes: int(cfg.Limits.BatchBytes), BufferBytes: int64(cfg.Limits.BufferBytes), //nolint:gosec // validated: at most 64 MiB
 		Linger: cfg.Limits.Linger, CommitInterval: cfg.Limits.CommitInterval,

@@ -65,6 +65,8 @@ type Input struct {
 	Isolation Isolation `yaml:"isolation"`
 	// OnOutOfRange says where to go on when the committed offset is no longer in the log.
 	OnOutOfRange OnOutOfRange `yaml:"on_out_of_range"`
+	// OnCorrupt says what becomes of a record batch that cannot be read.
+	OnCorrupt OnCorrupt `yaml:"on_corrupt"`
 	// InvalidUTF8 says what becomes of events whose text is not UTF-8.
 	InvalidUTF8 InvalidUTF8 `yaml:"invalid_utf8"`
 	// MaxDepth is the deepest nesting of JSON taken, the event itself being 1; 1 to 10,000,000.
@@ -189,7 +191,7 @@ func Default() *Config {
 		Kafka: Kafka{ClientID: "enricher", TransactionTimeout: 15 * time.Second},
 		Input: Input{
 			Format: FormatAuto, Start: "earliest", Isolation: ReadCommitted,
-			OnOutOfRange: OutOfRangeEarliest, InvalidUTF8: InvalidUTF8Reject, MaxDepth: 10_000,
+			OnOutOfRange: OutOfRangeEarliest, OnCorrupt: CorruptStop, InvalidUTF8: InvalidUTF8Reject, MaxDepth: 10_000,
 		},
 		Output:   Output{Compression: CompressionLZ4, Drop: []Droppable{}},
 		Delivery: AtLeastOnce,

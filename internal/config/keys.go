@@ -28,6 +28,7 @@ func keys() []key {
 		{path: "input.start", doc: "Where to begin where the group has no committed offset, and only there: earliest, latest, or a time in RFC 3339 such as 2026-01-31T12:00:00Z."},
 		{path: "input.isolation", doc: "read_committed skips records of aborted transactions and waits for open ones; read_uncommitted takes all."},
 		{path: "input.on_out_of_range", doc: "Where to go on when the committed offset is no longer in the log: earliest, latest, or stop with an error."},
+		{path: "input.on_corrupt", doc: "What becomes of a record batch that cannot be read (after it has been fetched three times, if its checksum is wrong): stop with an error, or skip, which puts the batch as it came on the dead-letter topic with its offsets and goes on."},
 		{path: "input.invalid_utf8", doc: "What becomes of an event whose text is not UTF-8: reject makes it malformed, pass takes it with its bytes as they are."},
 		{path: "input.max_depth", doc: "Deepest nesting of JSON taken, the event itself being 1. Deeper is malformed.", low: 1, high: 10_000_000},
 

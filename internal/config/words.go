@@ -9,6 +9,8 @@ type (
 	Isolation string
 	// OnOutOfRange is what to do where a committed offset is gone.
 	OnOutOfRange string
+	// OnCorrupt is what becomes of a record batch that cannot be read.
+	OnCorrupt string
 	// InvalidUTF8 is what becomes of text that is not UTF-8.
 	InvalidUTF8 string
 	// Compression is a codec of record batches.
@@ -45,6 +47,12 @@ const (
 	OutOfRangeEarliest OnOutOfRange = "earliest"
 	OutOfRangeLatest   OnOutOfRange = "latest"
 	OutOfRangeStop     OnOutOfRange = "stop"
+)
+
+// What becomes of a record batch that cannot be read.
+const (
+	CorruptStop OnCorrupt = "stop"
+	CorruptSkip OnCorrupt = "skip"
 )
 
 // What becomes of text that is not UTF-8.
@@ -88,6 +96,9 @@ func (Isolation) Values() []string { return []string{"read_committed", "read_unc
 
 // Values lists the choices.
 func (OnOutOfRange) Values() []string { return []string{"earliest", "latest", "stop"} }
+
+// Values lists the choices.
+func (OnCorrupt) Values() []string { return []string{"stop", "skip"} }
 
 // Values lists the choices.
 func (InvalidUTF8) Values() []string { return []string{"reject", "pass"} }

@@ -25,6 +25,10 @@ func deadLetterHeaders() []string {
 	return []string{headerReason, headerError, headerTopic, headerPartition, headerOffset, headerTimestamp, headerOmitted}
 }
 
+// reasonCorrupt is the reason of a batch that cannot be read, put aside as it came, headers of
+// the format included (input.on_corrupt: skip). It counts as one malformed event.
+const reasonCorrupt = "corrupt_batch"
+
 // maxDetail bounds dlq-error, so that a dead letter fits where its event did.
 const maxDetail = 256
 

@@ -29,6 +29,7 @@ const (
 type chunk struct {
 	from     int64 // records below were asked for before: skipped
 	next     int64 // the offset after the last whole batch
+	turn     int   // the partition's turn at the time of asking; see refetch
 	records  []byte
 	aborted  []broker.AbortedTransaction
 	response *broker.FetchResponse
@@ -119,7 +120,7 @@ func (s *session) plan(node int32, turn int) *broker.FetchRequest {
 			req.MaxWait = fetchWaitShort
 			continue
 		}
-		part.asked = true
+		part.asked, part.askedTurn = true, part.turn
 		req.Partitions = append(req.Partitions, broker.FetchPartition{TopicPartition: part.TopicPartition, Offset: part.next, MaxBytes: s.p.cfg.FetchBytes})
 	}
 	return req
@@ -157,6 +158,9 @@ func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, nod
 		return false
 	}
 	part.asked = false
+	if part.askedTurn != part.turn {
+		return false // asked for before the partition was set back
+	}
 	if r.Err != nil {
 		part.replica, part.retryAt = -1, time.Now().Add(retryPause)
 		return s.fetchError(part, r, quiet)
@@ -184,7 +188,7 @@ func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, nod
 	}
 	s.p.Metrics.fetchedBytes.Add(float64(whole))
 	resp.Retain()
-	part.inbox <- &chunk{from: part.next, next: next, records: r.Records[:whole], aborted: r.Aborted, response: resp} // has room: see prefetch
+	part.inbox <- &chunk{from: part.next, next: next, turn: part.turn, records: r.Records[:whole], aborted: r.Aborted, response: resp} // has room: see prefetch
 	part.outstanding++
 	part.next = next
 	return false
@@ -236,7 +240,17 @@ func (s *session) reset(part *partition, logStart int64) {
 	s.p.Metrics.outOfRange.Inc()
 	part.next, part.asked = found[part.TopicPartition], false
 	part.outstanding++
-	part.inbox <- &chunk{next: part.next} // has room: the request that failed was made because there was
+	part.inbox <- &chunk{next: part.next, turn: part.turn} // has room: the request that failed was made because there was
+}
+
+// refetch sets a partition back to an offset: what was fetched or asked for from there on is
+// of an earlier turn and not used.
+func (s *session) refetch(part *partition, offset int64) (turn int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	part.turn++
+	part.next, part.retryAt = offset, time.Now().Add(retryPause)
+	return part.turn
 }
 
 // finished tells the fetcher that a worker has room again.

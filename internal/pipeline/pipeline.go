@@ -41,6 +41,7 @@ type Config struct {
 	Start         Start
 	OutOfRange    OutOfRange
 	ReadCommitted bool
+	SkipCorrupt   bool // put batches that cannot be read on the dead-letter topic, instead of stopping
 	Rack          string
 
 	Output       string

@@ -47,6 +47,8 @@ type partition struct {
 	next        int64 // the next offset to fetch
 	outstanding int   // chunks delivered and not yet worked through
 	asked       bool  // part of a request that is out
+	turn        int   // counts the times that the partition was set back
+	askedTurn   int   // the turn that the request is of
 	replica     int32 // where to read; -1: from the leader
 	retryAt     time.Time
 	start       int64 // where this generation began

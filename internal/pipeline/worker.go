@@ -1,8 +1,12 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
@@ -21,6 +25,8 @@ type worker struct {
 	inflated     []byte
 	batchHead    recordbatch.Batch
 	reader       recordbatch.Reader
+	turn         int                // chunks of other turns are not used
+	corrupt      int                // times that the batch at position was found corrupt in a row
 	aborting     map[int64]struct{} // producers whose records are being skipped
 	raw          enrich.Record
 	result       enrich.Result
@@ -39,9 +45,11 @@ func newWorker(s *session, part *partition) *worker {
 // they are not committed.
 func (w *worker) run() {
 	for c := range w.part.inbox {
-		if c.response == nil {
+		switch {
+		case c.turn != w.turn: // fetched before the partition was set back
+		case c.response == nil:
 			w.jump(c.next)
-		} else if w.s.fetch.Err() == nil {
+		case w.s.fetch.Err() == nil:
 			if err := w.chunk(c); err != nil && w.s.work.Err() == nil {
 				w.s.fail(fmt.Errorf("%s/%d: %w", w.part.Topic, w.part.Partition, err))
 			}
@@ -73,6 +81,34 @@ func (w *worker) chunk(c *chunk) error {
 	return nil
 }
 
+// corruptTries is how often a batch with a wrong checksum is fetched before it is believed.
+const corruptTries = 3
+
+// damaged decides about a batch that cannot be read. One whose checksum is wrong may have been
+// damaged on its way, so it is fetched again; one that was written like that never gets
+// better. It returns what is left of the chunk.
+func (w *worker) damaged(rest []byte, cause error, mayPass bool) ([]byte, error) {
+	if w.corrupt++; mayPass && w.corrupt < corruptTries {
+		w.p.log.Warn("corrupt batch, fetching it again", zap.String("topic", w.part.Topic), zap.Int32("partition", w.part.Partition), zap.Int64("offset", w.part.position), zap.Error(cause))
+		w.turn = w.s.refetch(w.part, w.part.position)
+		return nil, nil
+	}
+	size, next, err := recordbatch.First(rest)
+	if err != nil {
+		return nil, fmt.Errorf("offset %d: %w", w.part.position, err)
+	}
+	if !w.p.cfg.SkipCorrupt {
+		return nil, fmt.Errorf("offsets %d to %d: %w; input.on_corrupt: skip puts such batches on the dead-letter topic and goes on", w.part.position, next-1, cause)
+	}
+	w.tally.outcomes[enrich.Malformed]++
+	batch := recordbatch.Record{Offset: w.part.position, Timestamp: time.Now().UnixMilli(), Value: rest[:size], Headers: []byte{0}}
+	if err := w.deadLetter(&batch, reasonCorrupt, fmt.Sprintf("offsets %d to %d: %v", w.part.position, next-1, cause)); err != nil {
+		return nil, err
+	}
+	w.part.position, w.corrupt = next, 0
+	return rest[size:], nil
+}
+
 // step takes one batch from the front. The pipeline's position moves over it together with
 // its output: a commit waits for steps to end, and sees none half done.
 func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error) {
@@ -81,25 +117,38 @@ func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error
 	if w.s.fetch.Err() != nil {
 		return nil, nil // the session ends: what is left is not committed
 	}
-	rest, err := recordbatch.Next(rest, &w.batchHead)
+	after, err := recordbatch.Next(rest, &w.batchHead)
+	if errors.Is(err, recordbatch.ErrCorrupt) {
+		return w.damaged(rest, err, true)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("offset %d and later: %w", w.part.position, err)
 	}
 	if w.batchHead.NextOffset() > c.from && !filter.skip(&w.batchHead) {
-		if err := w.batch(&w.batchHead, c.from, w.p.enricher.Load()); err != nil {
+		err := w.batch(&w.batchHead, c.from, w.p.enricher.Load())
+		if unreadable, ok := errors.AsType[*unreadableError](err); ok {
+			return w.damaged(rest, unreadable.cause, false)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
+	w.corrupt = 0
 	// Over control batches and skipped ones too, so that lag reaches 0.
 	w.part.position = max(w.part.position, w.batchHead.NextOffset())
-	return rest, nil
+	return after, nil
 }
+
+// unreadableError says that a batch whose checksum is right cannot be unpacked or read.
+type unreadableError struct{ cause error }
+
+func (e *unreadableError) Error() string { return e.cause.Error() }
 
 // batch enriches the records of one batch from an offset on. One batch sees one catalog.
 func (w *worker) batch(b *recordbatch.Batch, from int64, enricher *enrich.Enricher) error {
 	records, err := w.decompressor.Decompress(b.Codec(), b.Payload, w.inflated[:0])
 	if err != nil {
-		return fmt.Errorf("batch at offset %d: %w", b.BaseOffset, err)
+		return &unreadableError{err}
 	}
 	if b.Codec() != recordbatch.None {
 		w.inflated = records
@@ -115,7 +164,7 @@ func (w *worker) batch(b *recordbatch.Batch, from int64, enricher *enrich.Enrich
 		}
 	}
 	if err := w.reader.Err(); err != nil {
-		return fmt.Errorf("batch at offset %d: %w", b.BaseOffset, err)
+		return &unreadableError{err}
 	}
 	return nil
 }

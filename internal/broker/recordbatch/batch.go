@@ -157,6 +157,15 @@ func Skim(buf []byte) (next int64, complete int, err error) {
 	}
 }
 
+// First is the length of the batch at the start of buf and the offset after it, as its header
+// says, whatever its checksum says. The errors are those of Next but for the checksum.
+func First(buf []byte) (size int, next int64, err error) {
+	if size, err = batchSize(buf); err != nil {
+		return 0, -1, err
+	}
+	return size, int64At(buf, atBaseOffset) + int64(int32At(buf, atLastOffsetDelta)) + 1, nil
+}
+
 // batchSize checks that buf starts with a complete batch whose header can be
 // trusted as far as no checksum is needed, and returns its length.
 func batchSize(buf []byte) (int, error) {
