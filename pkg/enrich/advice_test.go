@@ -147,10 +147,10 @@ func TestJitterStays(t *testing.T) {
 		attempt     int
 		delay       int64
 	}{
-		{"672b0b3f-e4b9-46e7-8fa9-3b48c7da8683", "", 1, 48},
-		{"672b0b3f-e4b9-46e7-8fa9-3b48c7da8683", "ignored", 2, 86},
-		{"", "key", 1, 60},
-		{"", "", 1, 59},
+		{"672b0b3f-e4b9-46e7-8fa9-3b48c7da8683", "", 1, 53},
+		{"672b0b3f-e4b9-46e7-8fa9-3b48c7da8683", "ignored", 2, 100},
+		{"", "key", 1, 55},
+		{"", "", 1, 40},
 	} {
 		r := enrich.Result{}
 		newEnricher(t).Enrich(&enrich.Record{

@@ -63,12 +63,12 @@ func spread(rec *Record, callID []byte, attempt int) float64 {
 }
 
 // hashBytes takes eight bytes at a time: a call id is 36 bytes, and FNV-1a would
-// multiply once for each.
+// multiply once for each. Its result is for mix.
 func hashBytes(h uint64, p []byte) uint64 {
-	h = mix(h ^ uint64(len(p))) // apart from the bytes: "b" is not "a" and a zero byte
+	h = fold(h ^ uint64(len(p))) // apart from the bytes: "b" is not "a" and a zero byte
 
 	for ; len(p) >= 8; p = p[8:] {
-		h = mix(h ^ binary.LittleEndian.Uint64(p))
+		h = fold(h ^ binary.LittleEndian.Uint64(p))
 	}
 
 	var rest uint64
@@ -76,18 +76,27 @@ func hashBytes(h uint64, p []byte) uint64 {
 		rest |= uint64(c) << (8 * i)
 	}
 
-	return mix(h ^ rest)
+	return fold(h ^ rest)
 }
 
-// mix spreads each bit of x over all of them: both halves of a 128-bit product.
+// fold multiplies x by an odd number and joins both halves of the product.
+func fold(x uint64) uint64 {
+	const odd, start = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
+
+	hi, lo := bits.Mul64(x^start, odd)
+
+	return hi ^ lo
+}
+
+// mix spreads each bit of x over all of them.
 func mix(x uint64) uint64 {
-	const odd1, odd2 = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
+	const odd = 0xD6E8FEB86659FD93
 
-	hi, lo := bits.Mul64(x^odd2, odd1)
-	x = hi ^ lo
+	x = fold(x)
 	x ^= x >> 32
+	x *= odd
 
-	return x * odd2
+	return x ^ x>>32
 }
 
 // notBeforeMS adds a delay to a timestamp; -1 if there is none to add to, or if

@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"hash/fnv"
 	"testing"
 	"time"
 
@@ -87,4 +88,34 @@ func TestSpreadTellsTextsApart(t *testing.T) {
 		require.NotContains(t, seen, u, "%q and %q", id, seen[u])
 		seen[u] = id
 	}
+}
+
+func BenchmarkSpread(b *testing.B) {
+	rec, id := &Record{}, []byte("672b0b3f-e4b9-46e7-8fa9-3b48c7da8683")
+
+	b.Run("own", func(b *testing.B) {
+		for b.Loop() {
+			spread(rec, id, 1)
+		}
+	})
+	b.Run("fnv", func(b *testing.B) { // without the attempt and the final mixing
+		for b.Loop() {
+			h := fnv.New64a()
+			_, _ = h.Write(id)
+			h.Sum64()
+		}
+	})
+}
+
+func BenchmarkIntegerIn(b *testing.B) {
+	b.Run("few digits", func(b *testing.B) {
+		for b.Loop() {
+			integerIn("3010")
+		}
+	})
+	b.Run("the general way", func(b *testing.B) {
+		for b.Loop() {
+			integerSlow("3010")
+		}
+	})
 }
