@@ -208,7 +208,7 @@ func (s *session) commit(ctx context.Context) error {
 	defer cancel()
 	unlink := context.AfterFunc(ctx, func() { time.AfterFunc(commitGrace, cancel) })
 	defer unlink()
-	if err := s.commitOffsets(commit, offsets); err != nil { //nolint:contextcheck // outlives its caller's on purpose, see session.work
+	if err := s.commitOffsets(commit, offsets); err != nil {
 		s.p.Metrics.commitFailures.Inc()
 		return err
 	}
@@ -266,14 +266,14 @@ func (s *session) settle(ctx context.Context, stopWork func(), working *sync.Wai
 	}
 	drain, cancel := context.WithTimeout(s.work, limit)
 	defer cancel()
-	stop := context.AfterFunc(drain, stopWork) // a worker that waits for room gives up //nolint:contextcheck // outlives its caller's on purpose, see session.work
+	stop := context.AfterFunc(drain, stopWork) // a worker that waits for room gives up
 	working.Wait()
 	stop()
 
 	err := s.sessionError()
 	switch {
 	case err == nil:
-		if err = s.commit(drain); err == nil { //nolint:contextcheck // outlives its caller's on purpose, see session.work
+		if err = s.commit(drain); err == nil {
 			return nil
 		}
 	case s.p.txn == nil && s.p.producer.Err() == nil && !errors.Is(err, errRestart):
