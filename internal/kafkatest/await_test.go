@@ -21,13 +21,13 @@ func TestComplete(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 
-	running := func() *node { return &node{exited: make(chan struct{})} }
+	running := func() *node { return &node{process: &Process{exited: make(chan struct{})}} }
 	ours := Cluster{id: "ours", nodes: []*node{running()}}
 	require.NoError(t, ours.complete(t.Context(), client))
 
 	ours.nodes = append(ours.nodes, running())
 	require.EqualError(t, ours.complete(t.Context(), client), "1 of 2 brokers are there")
-	close(ours.nodes[1].exited)
+	close(ours.nodes[1].process.exited)
 	require.NoError(t, ours.complete(t.Context(), client), "a node that was killed is not waited for")
 
 	other := Cluster{id: "other"}
@@ -42,21 +42,21 @@ func TestComplete(t *testing.T) {
 
 func TestAwait(t *testing.T) {
 	fake := StartFake(t, kfake.ClusterID("ours"))
-	n := &node{id: 1, addr: fake.ListenAddrs()[0], exited: make(chan struct{}), logFile: filepath.Join(t.TempDir(), "server.log")}
+	n := &node{id: 1, addr: fake.ListenAddrs()[0], process: &Process{exited: make(chan struct{})}, logFile: filepath.Join(t.TempDir(), "server.log")}
 	require.NoError(t, os.WriteFile(n.logFile, []byte("the reason"), 0o600))
 
 	c := Cluster{id: "ours", nodes: []*node{n}}
 	require.NoError(t, c.await(t.Context(), n))
 
-	c.nodes = append(c.nodes, &node{exited: make(chan struct{})}) // one that never comes
+	c.nodes = append(c.nodes, &node{process: &Process{exited: make(chan struct{})}}) // one that never comes
 	short, cancel := context.WithTimeout(t.Context(), 3*pollEvery)
 	defer cancel()
 	err := c.await(short, n)
 	require.ErrorContains(t, err, "not ready in time: ")
 	require.ErrorContains(t, err, "the reason")
 
-	close(n.exited)
-	c.nodes = append(c.nodes, &node{exited: make(chan struct{})})
+	close(n.process.exited)
+	c.nodes = append(c.nodes, &node{process: &Process{exited: make(chan struct{})}})
 	require.ErrorContains(t, c.await(t.Context(), n), "node 1: exited; its log ends:\nthe reason")
 
 	c.id = "other"

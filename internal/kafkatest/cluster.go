@@ -26,6 +26,7 @@ type Options struct {
 	Nodes      int               // combined broker and controller nodes: 1 (also for 0) or 3
 	Properties map[string]string // added to each node's server.properties, or replacing its lines
 	HeapMB     int               // Java heap of a node, or of a tool; 0 is 512
+	Proxied    bool              // clients reach each node through a Proxy; the nodes reach each other without
 }
 
 // Cluster is a running Apache Kafka. Its nodes have the ids 1, 2, 3.
@@ -74,13 +75,36 @@ func Start(tb testing.TB, opts Options) *Cluster {
 	}
 }
 
-// Addrs are the addresses of all nodes, running or not.
+// Addrs are the addresses of all nodes, running or not: those of their proxies, if they have some.
 func (c *Cluster) Addrs() []string {
 	addrs := make([]string, len(c.nodes))
 	for i, n := range c.nodes {
 		addrs[i] = n.addr
+		if n.proxy != nil {
+			addrs[i] = n.proxy.Addr()
+		}
 	}
 	return addrs
+}
+
+// Proxy is what stands before a node of a cluster that was started with Options.Proxied.
+func (c *Cluster) Proxy(tb testing.TB, id int) *Proxy {
+	tb.Helper()
+	p := c.node(tb, id).proxy
+	require.NotNil(tb, p, "the cluster has no proxies")
+	return p
+}
+
+// Pause stops a node in its tracks, by SIGSTOP: its connections stay open and nothing answers.
+func (c *Cluster) Pause(tb testing.TB, id int) {
+	tb.Helper()
+	require.NoError(tb, c.node(tb, id).process.Pause())
+}
+
+// Resume lets a paused node go on.
+func (c *Cluster) Resume(tb testing.TB, id int) {
+	tb.Helper()
+	require.NoError(tb, c.node(tb, id).process.Resume())
 }
 
 // Kill ends a node as a crash would, by SIGKILL.
@@ -127,13 +151,14 @@ func (c *Cluster) start(ctx context.Context) error {
 	if strings.HasPrefix(c.id, "-") { // would be taken for an option
 		c.id = "A" + c.id[1:]
 	}
-	ports, err := freePorts(2 * c.opts.Nodes) // listener and controller
+	ports, err := freePorts(3 * c.opts.Nodes) // listener, controller, and for the other nodes
 	if err != nil {
 		return err
 	}
+	ports, internal := ports[:2*c.opts.Nodes], ports[2*c.opts.Nodes:]
 	c.nodes = nil
 	for i := range c.opts.Nodes {
-		n, err := c.newNode(i+1, ports)
+		n, err := c.newNode(i+1, ports, internal[i])
 		if err != nil {
 			return err
 		}
@@ -161,6 +186,9 @@ func (c *Cluster) start(ctx context.Context) error {
 func (c *Cluster) stop() {
 	for _, n := range c.nodes {
 		_ = n.kill() // there is nobody to tell, and the watcher kills as well
+		if n.proxy != nil {
+			n.proxy.Close()
+		}
 	}
 }
 
@@ -184,7 +212,7 @@ func (c *Cluster) await(ctx context.Context, n *node) error {
 			return n.failure(err)
 		}
 		select {
-		case <-n.exited:
+		case <-n.process.Exited():
 			return n.failure(errors.New("exited"))
 		case <-ctx.Done():
 			return n.failure(fmt.Errorf("not ready in time: %w", err))

@@ -98,6 +98,14 @@ func (r javaRuntime) withLevel(level string) javaRuntime {
 	return r
 }
 
+// major is the major version of the jars, by the name of one; 4 if there is none of that name.
+func (r javaRuntime) major() int {
+	if jars, _ := filepath.Glob(filepath.Join(r.libs, "kafka-clients-3.*.jar")); len(jars) > 0 {
+		return 3 //nolint:mnd // as the name says
+	}
+	return 4 //nolint:mnd // what the tools are written for
+}
+
 func (r javaRuntime) command(ctx context.Context, class string, args ...string) *exec.Cmd {
 	all := []string{
 		"-Xmx" + strconv.Itoa(r.heapMB) + "m",

@@ -5,16 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // node is one process of a cluster.
@@ -25,9 +21,8 @@ type node struct {
 	properties string // file
 	logFile    string
 
-	cmd     *exec.Cmd
-	exited  chan struct{} // closed when the process has ended
-	watcher *watcher
+	proxy   *Proxy   // nil: clients talk to the node itself
+	process *Process // nil: never started
 }
 
 // errPortTaken means that another process was faster.
@@ -43,8 +38,9 @@ appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 `
 
-// newNode writes the configuration of one node. ports has two for each node of the cluster.
-func (c *Cluster) newNode(id int, ports []int) (*node, error) {
+// newNode writes the configuration of one node. ports has two for each node of the cluster;
+// internal is the port on which this one listens to the others if clients come through a proxy.
+func (c *Cluster) newNode(id int, ports []int, internal int) (*node, error) {
 	dir := filepath.Join(c.dir, "node"+strconv.Itoa(id))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make node directory: %w", err)
@@ -55,6 +51,13 @@ func (c *Cluster) newNode(id int, ports []int) (*node, error) {
 		logFile:    filepath.Join(dir, "server.log"),
 	}
 	properties := nodeProperties(id, ports, filepath.Join(dir, "data"))
+	if c.opts.Proxied {
+		var err error
+		if n.proxy, err = StartProxy(n.addr); err != nil {
+			return nil, fmt.Errorf("start proxy of node %d: %w", id, err)
+		}
+		stand(properties, n.proxy.Addr(), hostPort(internal))
+	}
 	maps.Copy(properties, c.opts.Properties)
 	var text bytes.Buffer
 	for _, k := range slices.Sorted(maps.Keys(properties)) {
@@ -99,6 +102,14 @@ func nodeProperties(id int, ports []int, data string) map[string]string {
 	}
 }
 
+// stand puts a proxy before a node: clients are told its address, the other nodes another listener.
+func stand(properties map[string]string, proxy, internal string) {
+	properties["listeners"] += ",INTERNAL://" + internal
+	properties["advertised.listeners"] = "PLAINTEXT://" + proxy + ",INTERNAL://" + internal
+	properties["inter.broker.listener.name"] = "INTERNAL"
+	properties["listener.security.protocol.map"] += ",INTERNAL:PLAINTEXT"
+}
+
 // format prepares the log directory, which a broker refuses to do by itself.
 func (n *node) format(ctx context.Context, clusterID string) error {
 	cmd := n.runtime.command(ctx, "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", n.properties)
@@ -110,68 +121,36 @@ func (n *node) format(ctx context.Context, clusterID string) error {
 
 // start runs the process; it does not wait until it answers.
 func (n *node) start() error {
-	log, err := os.OpenFile(n.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	process, err := StartProcess(n.runtime.withLevel("INFO").command(context.Background(), "kafka.Kafka", n.properties), n.logFile)
 	if err != nil {
-		return fmt.Errorf("open log of node %d: %w", n.id, err)
-	}
-	defer log.Close() //nolint:errcheck // the child has its own descriptor
-	cmd := n.runtime.withLevel("INFO").command(context.Background(), "kafka.Kafka", n.properties)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start node %d: %w", n.id, err)
 	}
-	n.cmd, n.exited = cmd, make(chan struct{})
-	go func(exited chan struct{}) {
-		_ = cmd.Wait() // how it ended is in its log
-		close(exited)
-	}(n.exited)
-	if n.watcher, err = watch(cmd.Process.Pid); err != nil {
-		return errors.Join(err, n.kill())
-	}
+	n.process = process
 	return nil
 }
 
 // running tells whether the process has been started and has not ended.
-func (n *node) running() bool {
-	if n.exited == nil {
-		return false
-	}
-	select {
-	case <-n.exited:
-		return false
-	default:
-		return true
-	}
-}
+func (n *node) running() bool { return n.process != nil && n.process.Running() }
 
-func (n *node) kill() error { return n.end(syscall.SIGKILL) }
-
-// terminate lets the node shut down, and kills it if that takes too long.
-func (n *node) terminate() error {
-	if err := n.end(syscall.SIGTERM); err != nil {
-		return errors.Join(err, n.kill())
+func (n *node) kill() error {
+	if n.process == nil {
+		return nil
+	}
+	if err := n.process.Kill(); err != nil {
+		return n.failure(err)
 	}
 	return nil
 }
 
-// end sends a signal to the process and waits until it has ended.
-func (n *node) end(signal syscall.Signal) error {
-	if !n.running() {
-		n.watcher.dismiss()
+// terminate lets the node shut down, and kills it if that takes too long.
+func (n *node) terminate() error {
+	if n.process == nil {
 		return nil
 	}
-	if err := n.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("signal node %d: %w", n.id, err)
+	if err := n.process.Terminate(stopTime); err != nil {
+		return n.failure(err)
 	}
-	timeout := time.NewTimer(stopTime)
-	defer timeout.Stop()
-	select {
-	case <-n.exited:
-		n.watcher.dismiss()
-		return nil
-	case <-timeout.C:
-		return n.failure(fmt.Errorf("did not end within %s of %s", stopTime, signal))
-	}
+	return nil
 }
 
 // failure adds the end of the node's log to an error.
@@ -187,35 +166,3 @@ func (n *node) failure(err error) error {
 }
 
 func hostPort(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
-
-// watcher is a process that kills another one when this one dies: a test that is killed
-// or runs into its time limit runs no clean-up. It waits on a pipe that nobody
-// but this process holds open.
-type watcher struct {
-	cmd  *exec.Cmd
-	pipe io.Closer
-}
-
-func watch(pid int) (*watcher, error) {
-	//nolint:noctx // our own argument; it ends by itself
-	cmd := exec.Command("/bin/sh", "-c", `cat >/dev/null; kill -9 "$1" 2>/dev/null`, "sh", strconv.Itoa(pid))
-	pipe, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("watch process: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("watch process: %w", err)
-	}
-	return &watcher{cmd, pipe}, nil
-}
-
-// dismiss ends the watcher without a kill: the process is gone and its id may be another's.
-func (w *watcher) dismiss() {
-	if w == nil || w.cmd == nil {
-		return
-	}
-	_ = w.cmd.Process.Kill()
-	_ = w.pipe.Close()
-	_ = w.cmd.Wait()
-	w.cmd = nil
-}

@@ -29,7 +29,7 @@ func TestOptionsReplaceProperties(t *testing.T) {
 	c := Cluster{dir: t.TempDir(), opts: Options{Nodes: 1, Properties: map[string]string{
 		"auto.create.topics.enable": "true", "message.max.bytes": "2000",
 	}}}
-	n, err := c.newNode(1, []int{10, 11})
+	n, err := c.newNode(1, []int{10, 11}, 12)
 	require.NoError(t, err)
 	text, err := os.ReadFile(n.properties)
 	require.NoError(t, err)
@@ -100,9 +100,37 @@ func TestNodeThatNeverStarted(t *testing.T) {
 	require.NoError(t, n.terminate())
 
 	n.logFile = filepath.Join(t.TempDir(), "absent", "server.log")
-	require.ErrorContains(t, n.start(), "open log of node 1")
+	require.ErrorContains(t, n.start(), "start node 1: open log")
 	n.logFile = filepath.Join(t.TempDir(), "server.log")
 	t.Setenv("PATH", t.TempDir())
 	require.ErrorContains(t, n.start(), "start node 1")
 	require.ErrorContains(t, n.format(t.Context(), "id"), "format node 1")
+}
+
+func TestProxiedNode(t *testing.T) {
+	c := Cluster{dir: t.TempDir(), opts: Options{Nodes: 1, Proxied: true}}
+	n, err := c.newNode(1, []int{10, 11}, 12)
+	require.NoError(t, err)
+	defer n.proxy.Close()
+	c.nodes = []*node{n}
+	require.Equal(t, []string{n.proxy.Addr()}, c.Addrs())
+	require.Equal(t, n.proxy, c.Proxy(t, 1))
+	text, err := os.ReadFile(n.properties)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "advertised.listeners=PLAINTEXT://"+n.proxy.Addr()+",INTERNAL://127.0.0.1:12\n")
+	require.Contains(t, string(text), "\nlisteners=PLAINTEXT://127.0.0.1:10,CONTROLLER://127.0.0.1:11,INTERNAL://127.0.0.1:12\n")
+	require.Contains(t, string(text), "\ninter.broker.listener.name=INTERNAL\n")
+}
+
+func TestToolsOfKafka3(t *testing.T) {
+	dir := t.TempDir()
+	require.Equal(t, 4, javaRuntime{libs: dir}.major())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "kafka-clients-3.9.1.jar"), nil, 0o600))
+	require.Equal(t, 3, javaRuntime{libs: dir}.major())
+
+	tool, args := before4(ConsoleProducer, []string{"--topic", "t", "--reader-property", "parse.key=true"})
+	require.Equal(t, Tool("kafka.tools.ConsoleProducer"), tool)
+	require.Equal(t, []string{"--topic", "t", "--property", "parse.key=true"}, args)
+	tool, _ = before4(TopicCommand, nil)
+	require.Equal(t, TopicCommand, tool)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ import (
 // Tool is one of Kafka's command-line tools, by its Java class.
 type Tool string
 
-// The tools that tests use.
+// The tools that tests use, by their classes in Kafka 4.
 const (
 	TopicCommand         Tool = "org.apache.kafka.tools.TopicCommand"
 	ConsoleProducer      Tool = "org.apache.kafka.tools.ConsoleProducer"
@@ -43,6 +44,9 @@ func (c *Cluster) Run(tb testing.TB, tool Tool, stdin string, args ...string) st
 func (c *Cluster) run(ctx context.Context, tool Tool, stdin string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, toolTime)
 	defer cancel()
+	if c.runtime.major() < 4 { //nolint:mnd // the version that moved it
+		tool, args = before4(tool, args)
+	}
 	args = append([]string{"--bootstrap-server", strings.Join(c.Addrs(), ",")}, args...)
 	cmd := c.runtime.command(ctx, string(tool), args...)
 	var stdout, stderr bytes.Buffer
@@ -51,6 +55,20 @@ func (c *Cluster) run(ctx context.Context, tool Tool, stdin string, args ...stri
 		return "", fmt.Errorf("%s %s: %w\n%s%s", tool, strings.Join(args, " "), errors.Join(err, ctx.Err()), tail(stdout.Bytes()), tail(stderr.Bytes()))
 	}
 	return stdout.String(), nil
+}
+
+// before4 names a tool and its options as Kafka 3 does.
+func before4(tool Tool, args []string) (Tool, []string) {
+	if tool != ConsoleProducer {
+		return tool, args
+	}
+	args = slices.Clone(args)
+	for i, a := range args {
+		if a == "--reader-property" {
+			args[i] = "--property"
+		}
+	}
+	return "kafka.tools.ConsoleProducer", args
 }
 
 // CreateTopic makes a topic with as many replicas as the cluster has nodes, and waits until
