@@ -152,18 +152,19 @@ func demoSummary(rep *demo.Report, p painter) string {
 		fmt.Fprintf(&b, "%s\n%s\n\n", p.paint(bold, "An event that was "+kind+":"), highlight(rep.Samples[kind], p))
 	}
 
-	verdict := p.paint(green, "conserved")
+	verdict := p.paint(green, "conserved") + ": everything that went in came out, and an independent reader saw it."
 	if !rep.Conserved {
-		verdict = p.paint(red, "NOT CONSERVED")
+		verdict = p.paint(red, "NOT CONSERVED") + fmt.Sprintf(": %d events were made, and the reader saw %d on the output topic.", rep.Made, rep.Out)
 	}
 
-	fmt.Fprintf(&b, "%s\n%s: everything that went in came out, and an independent reader saw it.\n", rep.Totals, verdict)
+	fmt.Fprintf(&b, "%s\n%s\n", rep.Totals, verdict)
 
 	return b.String()
 }
 
 func outcomeRows(rep *demo.Report) [][]cell {
-	rows := [][]cell{{{"OUTCOME", bold}, {"EVENTS", bold}, {"SHARE", bold}, {"WHERE", bold}}}
+	rows := make([][]cell, 0, 1+enrich.NumOutcomes+len(rep.Routes))
+	rows = append(rows, []cell{{"OUTCOME", bold}, {"EVENTS", bold}, {"SHARE", bold}, {"WHERE", bold}})
 	where := map[string]string{"malformed": "dead letters: " + counts(rep.Reasons)}
 
 	for o := range enrich.Outcome(enrich.NumOutcomes) {
@@ -207,7 +208,7 @@ func codeRows(rep *demo.Report) [][]cell {
 }
 
 func counts(m map[string]int64) string {
-	var parts []string
+	parts := make([]string, 0, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		parts = append(parts, fmt.Sprintf("%s %d", k, m[k]))
 	}
@@ -230,7 +231,7 @@ func share(n, of int64) string {
 		return "–"
 	}
 
-	return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of)) //nolint:mnd // per cent
+	return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of))
 }
 
 // thousands writes a number in groups of three.
@@ -258,11 +259,11 @@ const barWidth = 40
 func (v *liveView) show(pr demo.Progress) {
 	if d := pr.Elapsed - v.last.Elapsed; d > 0 {
 		now := float64(pr.Totals.In-v.last.Totals.In) / d.Seconds()
-		v.rate += (now - v.rate) / 4 //nolint:mnd // smoothed over the last few paintings
+		v.rate += (now - v.rate) / 4 // smoothed over the last few paintings
 	}
 
 	v.last = pr
-	rows := [][]cell{}
+	rows := make([][]cell, 0, enrich.NumOutcomes)
 
 	for o := range enrich.Outcome(enrich.NumOutcomes) {
 		n := pr.Totals.Outcomes[o.String()]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,10 +31,7 @@ func topicsOf(cfg *config.Config) topicNames {
 }
 
 func (t topicNames) all() []string {
-	all := []string{t.in, t.out, t.dead}
-	for _, topic := range t.routes {
-		all = append(all, topic)
-	}
+	all := slices.AppendSeq([]string{t.in, t.out, t.dead}, maps.Values(t.routes))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -54,7 +52,7 @@ type reader struct {
 
 func newReader(brokers []string, topics topicNames) (*reader, error) {
 	outputs := slices.DeleteFunc(topics.all(), func(t string) bool { return t == topics.in })
-	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(outputs...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(50*time.Millisecond)) //nolint:mnd // short, for the latency figure
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(outputs...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(50*time.Millisecond)) // short, for the latency figure
 	if err != nil {
 		return nil, fmt.Errorf("make the reader: %w", err)
 	}
@@ -64,11 +62,8 @@ func newReader(brokers []string, topics topicNames) (*reader, error) {
 func (r *reader) close() { r.client.Close() }
 
 func (r *reader) run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		fs := r.client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err := fs.Err(); err != nil && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("read what came out: %w", err)
 		}
@@ -77,6 +72,7 @@ func (r *reader) run(ctx context.Context) error {
 		fs.EachRecord(func(rec *kgo.Record) { r.take(rec, now) })
 		r.mu.Unlock()
 	}
+	return nil
 }
 
 // maxLatencies bounds the sample that percentiles are taken from: every record until then,
@@ -90,7 +86,7 @@ func (r *reader) take(rec *kgo.Record, now time.Time) {
 		return
 	}
 	r.out.Add(1)
-	ms := max(float64(now.Sub(rec.Timestamp).Microseconds())/1000, 0) //nolint:mnd // µs to ms
+	ms := max(float64(now.Sub(rec.Timestamp).Microseconds())/1000, 0) // µs to ms
 	if len(r.latencies) < maxLatencies {
 		r.latencies = append(r.latencies, ms)
 	} else {

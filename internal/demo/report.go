@@ -82,5 +82,5 @@ func (r *reader) percentiles() Latency {
 	sorted := slices.Clone(r.latencies)
 	slices.Sort(sorted)
 	at := func(q float64) float64 { return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)] }
-	return Latency{P50: at(0.50), P99: at(0.99)} //nolint:mnd // the percentiles by name
+	return Latency{P50: at(0.50), P99: at(0.99)}
 }

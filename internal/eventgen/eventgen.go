@@ -88,7 +88,7 @@ func (g *Generator) Next() Event {
 	case Legacy:
 		g.legacy(&c)
 	case Unknown:
-		c.code, c.name = 9900+int32(g.rng.IntN(40)), "Not In Any Table" //nolint:mnd // codes that nobody has published
+		c.code, c.name = 9900+g.rng.Int32N(40), "Not In Any Table" // codes that nobody has published
 		g.hangupJSON(&c)
 	case Progress:
 		g.progress(&c)
@@ -104,10 +104,10 @@ func (g *Generator) Next() Event {
 }
 
 func (g *Generator) kind() Kind {
-	n := g.rng.IntN(1000) //nolint:mnd // per mille
+	n := g.rng.IntN(1000) // per mille
 	for k, share := range g.kinds {
 		if n -= share; n < 0 {
-			return Kind(k) //nolint:gosec // seven of them
+			return Kind(k)
 		}
 	}
 	return Hangup
@@ -135,7 +135,7 @@ const (
 func (g *Generator) uuid() string {
 	var b [36]byte
 	for i := range b {
-		b[i] = hex[g.rng.IntN(16)] //nolint:mnd // hexadecimal
+		b[i] = hex[g.rng.IntN(16)]
 	}
 	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
 	b[14] = '4'
@@ -170,6 +170,7 @@ func (g *Generator) cause(c *call) {
 			c.answered = true
 		case catalog.StateAny:
 			c.answered = g.rng.IntN(10) == 0
+		default: // not answered
 		}
 	}
 	if c.answered && len(e.States) > 1 { // answered is one of several states

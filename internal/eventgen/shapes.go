@@ -14,9 +14,9 @@ type field struct{ name, value string }
 func (g *Generator) hangup(c *call) {
 	g.cause(c)
 	switch n := g.rng.IntN(100); {
-	case n < 70: //nolint:mnd // shares of the shapes
+	case n < 70: // shares of the shapes
 		g.hangupJSON(c)
-	case n < 85: //nolint:mnd // as above
+	case n < 85:
 		g.form(g.hangupFields(c))
 	default:
 		g.record(c)
@@ -56,15 +56,20 @@ func (g *Generator) hangupFields(c *call) []field {
 func (g *Generator) legacy(c *call) {
 	names := [...]string{"USER_BUSY", "NO_ANSWER", "NORMAL_CLEARING", "CALL_REJECTED", "UNALLOCATED_NUMBER", "ORIGINATOR_CANCEL"}
 	g.json([]field{
-		{"CallUUID", c.uuid}, {"RequestUUID", g.uuid()}, {"HangupCause", names[g.rng.IntN(len(names))]},
-		{"Direction", c.direction}, {"CallStatus", "completed"}, {"From", c.from}, {"To", c.to},
+		{"CallUUID", c.uuid},
+		{"RequestUUID", g.uuid()},
+		{"HangupCause", names[g.rng.IntN(len(names))]},
+		{"Direction", c.direction},
+		{"CallStatus", "completed"},
+		{"From", c.from},
+		{"To", c.to},
 	})
 }
 
 // progress makes an event of a call that goes on.
 func (g *Generator) progress(c *call) {
 	fs := []field{{"CallUUID", c.uuid}, {"Direction", c.direction}, {"From", c.from}, {"ParentAuthID", "MAXXXXXXXXXXXXXXXXXX"}, {"RequestUUID", c.uuid}, {"To", c.to}}
-	switch g.rng.IntN(4) { //nolint:mnd // the four cases below
+	switch g.rng.IntN(4) {
 	case 0:
 		fs = append(fs, field{"CallStatus", "in-progress"}, field{"Event", "StartApp"}, field{"ALegUUID", c.uuid}, field{"ALegRequestUUID", c.uuid}, field{"BillRate", "0.005"}, field{"SessionStart", c.time(9)})
 	case 1:
@@ -72,7 +77,7 @@ func (g *Generator) progress(c *call) {
 	default:
 		fs = append(fs, field{"CallStatus", "ringing"}, field{"CallerName", ""}, field{"Event", "Ring"}, field{"SessionStart", c.time(0)})
 	}
-	if g.rng.IntN(100) < 15 { //nolint:mnd // share of form bodies
+	if g.rng.IntN(100) < 15 { // share of form bodies
 		g.form(fs)
 		return
 	}
@@ -86,7 +91,7 @@ func (g *Generator) record(c *call) {
 		answer = strconv.Quote(c.time(9) + "+00:00")
 	}
 	parent := "null"
-	if g.rng.IntN(12) == 0 { //nolint:mnd // a B leg now and then
+	if g.rng.IntN(12) == 0 { // a B leg now and then
 		parent = strconv.Quote(g.uuid())
 	}
 	g.buf = fmt.Appendf(g.buf, `{"answer_time":%s,"api_id":"%s","bill_duration":%d,"billed_duration":%d,"call_direction":"%s","call_duration":%d,"call_uuid":"%s","end_time":"%s+00:00","from_number":"+%s","hangup_cause_code":%d,"hangup_cause_name":%q,"hangup_source":%q,"initiation_time":"%s+00:00","parent_call_uuid":%s,"resource_uri":"/v1/Account/MAXXXXXXXXXXXXXXXXXX/Call/%s/","stir_attestation":"","stir_verification":"Not Applicable","to_number":"%s","total_amount":"0.%05d","total_rate":"0.00500"}`,
@@ -101,12 +106,12 @@ func (g *Generator) trunk(c *call) {
 
 // breakIt damages the event in one of the ways that are seen.
 func (g *Generator) breakIt() {
-	switch g.rng.IntN(4) { //nolint:mnd // the four cases below
+	switch g.rng.IntN(4) {
 	case 0: // cut off
 		g.buf = g.buf[:len(g.buf)/2]
 	case 1: // a schema registry's frame
 		g.buf = append([]byte{0, 0, 0, 0, 7}, g.buf...)
-	case 2: //nolint:mnd // not UTF-8
+	case 2: // not UTF-8
 		g.buf = append(g.buf[:len(g.buf)-1], ",\"x\":\"\xff\"}"...)
 	default: // two documents
 		g.buf = append(g.buf, g.buf...)

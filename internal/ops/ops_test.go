@@ -52,7 +52,7 @@ func TestServerAnswersHealthAndMetrics(t *testing.T) {
 func TestListenNamesTheSettingWhenTheAddressIsTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	_, err = ops.Listen(l.Addr().String(), prometheus.NewRegistry(), nil, nil)
 	require.ErrorContains(t, err, "ops.listen")
 }
@@ -63,8 +63,8 @@ func get(t *testing.T, c *http.Client, url string) (int, string) {
 	require.NoError(t, err)
 	resp, err := c.Do(req)
 	require.NoError(t, err)
-	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
 	return resp.StatusCode, string(body)
 }

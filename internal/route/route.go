@@ -119,7 +119,10 @@ func outcomeOf(name string) (enrich.Outcome, bool) {
 
 // closed checks words against a closed list.
 func closed[T ~string](what string, words []string, known []T, errs *[]error) []T {
-	var out []T
+	if len(words) == 0 {
+		return nil // not given: any will do
+	}
+	out := make([]T, 0, len(words))
 	for _, w := range words {
 		if !slices.Contains(known, T(w)) {
 			*errs = append(*errs, fmt.Errorf("%s %q is none of %v", what, w, known))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -52,7 +53,7 @@ func factsOf(e *catalog.Entry) string {
 		return s
 	}
 	return strings.Join([]string{
-		fmt.Sprint(e.Code), e.Name, strings.Join(sources, ","), dash(list(e.Directions)), list(e.States), dash(list(e.Surfaces)), string(e.Fault),
+		strconv.Itoa(int(e.Code)), e.Name, strings.Join(sources, ","), dash(list(e.Directions)), list(e.States), dash(list(e.Surfaces)), string(e.Fault),
 		string(r.Class), string(r.Auto), dash(string(r.Target)), dash(string(r.Scope)), dash(string(r.Fix)),
 		fmt.Sprintf("%g,%g,%g,%d,%s", r.InitialS, r.Multiplier, r.CapS, r.MaxRetries, dash(string(r.Jitter))),
 		fmt.Sprintf("%d,%d", e.Nearest.SIP, e.Nearest.Q850), dash(list(e.Flags)),

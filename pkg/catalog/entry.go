@@ -71,17 +71,30 @@ type Nearest struct {
 
 // The closed enumerations of an entry. Their values are in enums.go.
 type (
-	Direction string // of the call leg: outbound, inbound
-	State     string // call state in which the cause occurs
-	Surface   string // feature the cause is limited to
-	Source    string // who ended the call
-	When      string // condition under which a source applies
-	Fault     string // whose problem it is
-	Class     string // retry class
-	Auto      string // whether a machine may redial
-	Target    string // what to dial next
-	Scope     string // what else the cause affects
-	Jitter    string // how a delay is spread
-	Flag      string // remark that programs act on
-	Fix       string // what has to be mended before a redial
+	// Direction is a call leg's: outbound, inbound.
+	Direction string
+	// State is a call state in which the cause occurs.
+	State string
+	// Surface is a feature that the cause is limited to.
+	Surface string
+	// Source is who ended the call.
+	Source string
+	// When is a condition under which a source applies.
+	When string
+	// Fault says whose problem it is.
+	Fault string
+	// Class is the retry class.
+	Class string
+	// Auto says whether a machine may redial.
+	Auto string
+	// Target is what to dial next.
+	Target string
+	// Scope is what else the cause affects.
+	Scope string
+	// Jitter says how a delay is spread.
+	Jitter string
+	// Flag is a remark that programs act on.
+	Flag string
+	// Fix is what has to be mended before a redial.
+	Fix string
 )

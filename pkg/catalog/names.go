@@ -51,7 +51,7 @@ func (x *nameIndex) slot(folded []byte) *nameSlot {
 	for _, c := range folded {
 		h = (h ^ uint64(c)) * prime
 	}
-	mask := uint64(len(x.slots) - 1)
+	mask := uint64(len(x.slots)) - 1
 	for i := h & mask; ; i = (i + 1) & mask {
 		if s := &x.slots[i]; s.name == "" || s.name == string(folded) {
 			return s

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/callstream/enricher/internal/strictyaml"
@@ -59,9 +60,9 @@ func (b *build) putName(doc *strictyaml.Document, path string, l LegacyName) {
 
 // overlayEntry is an entry of an overlay before it is known what it is laid over.
 type overlayEntry struct {
-	value    strictyaml.Value
 	Entry    `yaml:",inline"`
 	Disabled bool `yaml:"disabled"`
+	value    strictyaml.Value
 }
 
 // UnmarshalStrict implements strictyaml.Unmarshaler.
@@ -116,12 +117,7 @@ func (b *build) lay(doc *strictyaml.Document, path string, o *overlayEntry) {
 		return
 	}
 	merged := overlayEntry{Entry: old.Entry}
-	if old.Params != nil { // not shared with the entry below
-		merged.Params = map[string]string{}
-		for k, v := range old.Params {
-			merged.Params[k] = v
-		}
-	}
+	merged.Params = maps.Clone(old.Params) // not shared with the entry below
 	type plain overlayEntry
 	p := plain(merged)
 	_ = o.value.Decode(&p) // its mistakes have been reported when the file was decoded

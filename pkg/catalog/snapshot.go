@@ -48,11 +48,11 @@ func newSnapshot(name, revision string, entries []Entry, legacy []LegacyName) *S
 	for i := range s.entries {
 		e := &s.entries[i]
 		normalise(e)
-		s.names.add(e.Name, int16(i)) //nolint:gosec // at most maxEntries
+		s.names.add(e.Name, int16(i))
 		if e.Code < denseCodes {
-			s.dense[e.Code] = int16(i) //nolint:gosec // as above
+			s.dense[e.Code] = int16(i)
 		} else {
-			s.far[e.Code] = int16(i) //nolint:gosec // as above
+			s.far[e.Code] = int16(i)
 		}
 	}
 	for _, l := range s.legacy {
@@ -73,10 +73,11 @@ func normalise(e *Entry) {
 // hash covers everything that a look-up can show, in a form that does not depend on how
 // the files were written.
 func (s *Snapshot) hash() [sha256.Size]byte {
-	content, err := json.Marshal(struct {
-		Name, Revision string
-		Entries        []Entry
-		Legacy         []LegacyName
+	content, err := json.Marshal(struct { // the member names are part of what is hashed
+		Name     string       `json:"Name"`
+		Revision string       `json:"Revision"`
+		Entries  []Entry      `json:"Entries"`
+		Legacy   []LegacyName `json:"Legacy"`
 	}{s.name, s.revision, s.entries, s.legacy})
 	if err != nil {
 		panic(fmt.Sprintf("catalog: marshal snapshot: %v", err)) // validated numbers, strings and lists: cannot happen
