@@ -35,9 +35,9 @@ func delayS(p *catalog.Retry, attempt int, spread float64) int64 {
 	}
 
 	switch p.Jitter {
-	case "equal":
+	case catalog.JitterEqual:
 		d = d/2 + spread*d/2
-	case "full":
+	case catalog.JitterFull:
 		d = max(shortestFullS, spread*d)
 	}
 

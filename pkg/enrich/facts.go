@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich/internal/jsonscan"
 )
 
@@ -97,10 +98,10 @@ func cut(s string, n int) string {
 func (e *Enricher) describe(ev *event, rec *Record, r *Result) {
 	if raw, i := ev.first(&e.find.direction); i >= 0 {
 		switch text := r.text(raw); {
-		case strings.EqualFold(text, string(outbound)):
-			r.Direction = outbound
-		case strings.EqualFold(text, string(inbound)):
-			r.Direction = inbound
+		case strings.EqualFold(text, string(catalog.Outbound)):
+			r.Direction = catalog.Outbound
+		case strings.EqualFold(text, string(catalog.Inbound)):
+			r.Direction = catalog.Inbound
 		}
 	}
 

@@ -133,7 +133,7 @@ func (o *Options) check(snap Catalog) (map[string]bool, []error) {
 
 	entries := snap.Entries()
 	for _, code := range o.OptIn {
-		if !slices.ContainsFunc(entries, func(e catalog.Entry) bool { return e.Code == code && e.Retry.Auto == optIn }) {
+		if !slices.ContainsFunc(entries, func(e catalog.Entry) bool { return e.Code == code && e.Retry.Auto == catalog.AutoOptIn }) {
 			errs = append(errs, fmt.Errorf("OptIn %d: not a code whose policy asks for an opt-in", code)) //nolint:err113 // for people
 		}
 	}

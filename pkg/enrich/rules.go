@@ -23,34 +23,28 @@ func rules() []rule {
 		{AdviseBadCode, false, func(_ *Enricher, r *Result) bool { return r.Reason == BadCode }, sawCode},
 		{AdviseUnknownName, false, func(_ *Enricher, r *Result) bool { return r.Reason == UnknownName }, sawCode},
 		{AdviseDirectionUnknown, false, func(_ *Enricher, r *Result) bool { return r.Direction == "" }, sawDirection},
-		{AdviseNotOutbound, false, func(_ *Enricher, r *Result) bool { return r.Direction != outbound }, sawDirection},
+		{AdviseNotOutbound, false, func(_ *Enricher, r *Result) bool { return r.Direction != catalog.Outbound }, sawDirection},
 		{AdviseBLeg, false, func(e *Enricher, r *Result) bool { return r.BLeg && !e.opt.RedialBLegs }, sawBLeg},
-		{AdviseNothingToRetry, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == "none" }, sawClass},
-		{AdviseNever, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == "never" }, sawClass},
-		{AdviseNeedsPerson, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == "manual" }, sawClass},
+		{AdviseNothingToRetry, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == catalog.ClassNone }, sawClass},
+		{AdviseNever, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == catalog.ClassNever }, sawClass},
+		{AdviseNeedsPerson, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Class == catalog.ClassManual }, sawClass},
 		{AdviseNeedsFix, false, func(_ *Enricher, r *Result) bool {
-			return r.Entry.Retry.Class == "after_fix" || r.Entry.Retry.Auto == "gated"
+			return r.Entry.Retry.Class == catalog.ClassAfterFix || r.Entry.Retry.Auto == catalog.AutoGated
 		}, sawClass},
-		{AdviseBlocked, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Auto == "blocked" }, sawClass},
+		{AdviseBlocked, false, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Auto == catalog.AutoBlocked }, sawClass},
 		{AdviseNeedsOptIn, false, func(_ *Enricher, r *Result) bool {
-			return r.Entry.Retry.Auto == optIn && !r.scratch.cause.optedIn
+			return r.Entry.Retry.Auto == catalog.AutoOptIn && !r.scratch.cause.optedIn
 		}, sawOptIn},
 		{AdviseAnswered, false, func(e *Enricher, r *Result) bool {
-			return r.Answered && !e.opt.RedialAnswered && r.Entry.Retry.Auto != optIn
+			return r.Answered && !e.opt.RedialAnswered && r.Entry.Retry.Auto != catalog.AutoOptIn
 		}, sawAnswered},
 		{AdviseAttemptsExhausted, false, func(_ *Enricher, r *Result) bool {
 			return r.Attempt > r.Entry.Retry.MaxRetries
 		}, sawAttempt},
-		{AdviseOptedIn, true, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Auto == optIn }, sawOptIn},
+		{AdviseOptedIn, true, func(_ *Enricher, r *Result) bool { return r.Entry.Retry.Auto == catalog.AutoOptIn }, sawOptIn},
 		{AdvisePolicy, true, func(*Enricher, *Result) bool { return true }, sawClass},
 	}
 }
-
-const (
-	outbound catalog.Direction = "outbound"
-	inbound  catalog.Direction = "inbound"
-	optIn    catalog.Auto      = "opt_in"
-)
 
 // decide finds the rule that decides. There is one: the last applies always.
 func (e *Enricher) decide(r *Result) *rule {
