@@ -121,7 +121,7 @@ func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
 		LegacyNames []LegacyName `yaml:"legacy_names"`
 	}
 	ms = append(base.Decode(&file), names.Decode(&table)...)
-	b := &build{entries: map[int32]placed{}, names: map[string]placedName{}}
+	b := &build{entries: map[int32]placed{}, names: map[string]placedName{}, builtIn: []*strictyaml.Document{base, names}}
 	for i := range file.Entries {
 		b.put(base, fmt.Sprintf("entries[%d]", i), file.Entries[i], true)
 	}
@@ -132,7 +132,7 @@ func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
 		b.overlay(doc)
 	}
 	b.check()
-	if ms = append(ms, b.mistakes...); len(ms) > 0 {
+	if ms = append(ms, b.all()...); len(ms) > 0 {
 		return nil, ms
 	}
 	entries := make([]Entry, 0, len(b.entries))

@@ -3,6 +3,8 @@ package catalog
 import (
 	"fmt"
 	"maps"
+	"math"
+	"slices"
 	"strconv"
 
 	"github.com/callstream/enricher/internal/strictyaml"
@@ -13,8 +15,28 @@ import (
 type build struct {
 	entries  map[int32]placed
 	names    map[string]placedName // by folded name
-	mistakes strictyaml.Mistakes
+	unread   strictyaml.Mistakes   // values that could not be decoded
+	mistakes strictyaml.Mistakes   // values that break a rule
+	builtIn  []*strictyaml.Document
 }
+
+// all are the mistakes to report: a value that could not be decoded is not also held to the rules.
+func (b *build) all() strictyaml.Mistakes {
+	type place struct {
+		file         string
+		line, column int
+	}
+	reported := map[place]bool{}
+	for _, m := range b.unread {
+		reported[place{m.File, m.Line, m.Column}] = true
+	}
+	return append(b.unread, slices.DeleteFunc(b.mistakes, func(m strictyaml.Mistake) bool {
+		return reported[place{m.File, m.Line, m.Column}]
+	})...)
+}
+
+// isBuiltIn tells whether a document is the program's own: a user's mistake is not reported there.
+func (b *build) isBuiltIn(doc *strictyaml.Document) bool { return slices.Contains(b.builtIn, doc) }
 
 type placed struct {
 	Entry
@@ -63,6 +85,7 @@ type overlayEntry struct {
 	Entry    `yaml:",inline"`
 	Disabled bool `yaml:"disabled"`
 	value    strictyaml.Value
+	readable bool // the code is a code
 }
 
 // UnmarshalStrict implements strictyaml.Unmarshaler.
@@ -72,6 +95,12 @@ func (o *overlayEntry) UnmarshalStrict(v strictyaml.Value) strictyaml.Mistakes {
 	ms := v.Decode(&p)
 	*o = overlayEntry(p)
 	o.value = v
+	// Without its code an entry cannot be placed; 0 would be a code.
+	code := struct {
+		Code int64 `yaml:"code"`
+	}{math.MinInt64}
+	_ = v.Decode(&code) // its mistakes are those of above, and keys that it does not know
+	o.readable = math.MinInt32 <= code.Code && code.Code <= math.MaxInt32
 	return ms
 }
 
@@ -81,13 +110,16 @@ func (b *build) overlay(doc *strictyaml.Document) {
 		Entries     []overlayEntry `yaml:"entries"`
 		LegacyNames []LegacyName   `yaml:"legacy_names"`
 	}
-	b.mistakes = append(b.mistakes, doc.Decode(&file)...)
+	b.unread = append(b.unread, doc.Decode(&file)...)
 	seen := map[int32]string{}
 	for i := range file.Entries {
 		o, path := &file.Entries[i], "entries["+strconv.Itoa(i)+"]"
 		if !doc.Has(path + ".code") {
 			b.mistake(doc, path, "code is missing")
 			continue
+		}
+		if !o.readable {
+			continue // reported by the decoder
 		}
 		if at, ok := seen[o.Code]; ok {
 			b.mistake(doc, path+".code", "code %d stands already at %s of this file", o.Code, at)
@@ -110,6 +142,7 @@ func (b *build) lay(doc *strictyaml.Document, path string, o *overlayEntry) {
 			return
 		}
 		delete(b.entries, o.Code)
+		maps.DeleteFunc(b.names, func(_ string, l placedName) bool { return l.Code == o.Code })
 		return
 	}
 	if !exists {

@@ -77,8 +77,43 @@ func TestOverlayThatForbidsDropsTheDelay(t *testing.T) {
 }
 
 func TestDisabledCodeLeavesNoNameBehind(t *testing.T) {
-	_, err := parse(t, "entries:\n  - {code: 3020, disabled: true}\n")
-	require.ErrorContains(t, err, `there is no code 3020 for the name "CALL_REJECTED"`)
+	const disabled = "entries:\n  - {code: 3020, disabled: true}\n"
+	s, err := parse(t, disabled)
+	require.NoError(t, err)
+	_, ok := s.LookupName("CALL_REJECTED")
+	require.False(t, ok)
+	_, ok = s.LookupName("Rejected")
+	require.False(t, ok)
+	require.Len(t, s.LegacyNames(), len(catalog.Default().LegacyNames())-1)
+
+	_, err = parse(t, disabled+"legacy_names:\n  - {name: CALL_REJECTED, code: 3020, ground: ours}\n")
+	require.EqualError(t, err, `overlay1.yaml:4:33: legacy_names[0].code: there is no code 3020 for the name "CALL_REJECTED"; did you mean 3010?`)
+}
+
+// An entry is made anew by disabling it in one file and adding it in the next.
+func TestDisabledCodeMayBeAddedAgain(t *testing.T) {
+	s, err := parse(t, "entries:\n  - {code: 3130, disabled: true}\n", added("code: 3130"))
+	require.NoError(t, err)
+	e, ok := s.Lookup(3130)
+	require.True(t, ok)
+	require.Equal(t, "New Cause", e.Name)
+	require.Empty(t, e.Retry.Fix, "nothing of the former entry is left")
+}
+
+// What an overlay does wrong is reported in the overlay, never in the built-in files.
+func TestTakenNamesAreReportedWhereTheyWereTaken(t *testing.T) {
+	for name, tc := range map[string]struct{ overlay, want string }{
+		"a lower code takes the name":   {"entries:\n  - {code: 3000, name: Busy Line}\n", `overlay1.yaml:2:24: entries[0].name: "Busy Line" is the name of code 3010 already`},
+		"a higher code takes the name":  {"entries:\n  - {code: 3020, name: Busy Line}\n", `overlay1.yaml:2:24: entries[0].name: "Busy Line" is the name of code 3010 already`},
+		"an entry takes a legacy name":  {"entries:\n  - {code: 3020, name: User Busy}\n", `overlay1.yaml:2:24: entries[0].name: "User Busy" is the legacy name USER_BUSY of code 3010: it cannot be the name of 3020`},
+		"a legacy name takes the name":  {"legacy_names:\n  - {name: busy-line, code: 3020, ground: x}\n", `overlay1.yaml:2:12: legacy_names[0].name: "busy-line" is the name of code 3010: it cannot stand for 3020`},
+		"the other one changed besides": {"entries:\n  - {code: 3000, name: Busy Line}\n  - {code: 3010, fault: carrier}\n", `overlay1.yaml:2:24: entries[0].name: "Busy Line" is the name of code 3010 already`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(t, tc.overlay)
+			require.EqualError(t, err, tc.want)
+		})
+	}
 }
 
 // Each file in testdata/bad has the messages it must give beside it.

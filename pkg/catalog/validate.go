@@ -39,7 +39,10 @@ func (b *build) check() {
 		var buf [maxName]byte
 		folded, _ := fold(&buf, p.Name)
 		if other, ok := byName[string(folded)]; ok && p.Name != "" {
-			c.wrong("name", "%q is the name of code %d already", p.Name, other.Code)
+			if b.isBuiltIn(p.doc) || !p.doc.Has(p.path+".name") { // the other one has taken the name
+				c.p, other = other, p
+			}
+			c.wrong("name", "%q is the name of code %d already", c.p.Name, other.Code)
 		}
 		byName[string(folded)] = p
 	}
@@ -49,7 +52,11 @@ func (b *build) check() {
 		}
 		var buf [maxName]byte
 		folded, _ := fold(&buf, l.Name)
-		if e, ok := byName[string(folded)]; ok && e.Code != l.Code {
+		switch e, ok := byName[string(folded)]; {
+		case !ok || e.Code == l.Code:
+		case b.isBuiltIn(l.doc):
+			b.mistake(e.doc, e.path+".name", "%q is the legacy name %s of code %d: it cannot be the name of %d", e.Name, l.Name, l.Code, e.Code)
+		default:
 			b.mistake(l.doc, l.path+".name", "%q is the name of code %d: it cannot stand for %d", l.Name, e.Code, l.Code)
 		}
 	}
@@ -104,8 +111,8 @@ func (c *checker) lists() {
 		c.wrong("states", "is missing: %s", oneOf(States()))
 	}
 	for i, s := range c.p.Sources {
-		if s.By == "" {
-			c.wrong(fmt.Sprintf("sources[%d]", i), "by is missing: %s", oneOf(Sources()))
+		if at := fmt.Sprintf("sources[%d]", i); s.By == "" && !c.p.doc.Has(c.p.path+"."+at+".by") {
+			c.wrong(at, "by is missing: %s", oneOf(Sources()))
 		}
 	}
 	if c.p.Fault == "" {
