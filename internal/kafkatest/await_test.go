@@ -106,3 +106,27 @@ func TestRunSaysWhatFailed(t *testing.T) {
 	_, err = c.run(ended, TopicCommand, "")
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestAwaitInSync(t *testing.T) {
+	fake := StartFake(t, kfake.SeedTopics(2, "a"))
+	client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...))
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, awaitInSync(t.Context(), client))
+
+	fake.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		resp := kmsg.NewPtrMetadataResponse()
+		resp.SetVersion(req.GetVersion())
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic = kmsg.StringPtr("a")
+		part := kmsg.NewMetadataResponseTopicPartition()
+		part.Replicas, part.ISR = []int32{1, 2, 3}, []int32{1, 3}
+		topic.Partitions = append(topic.Partitions, part)
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	short, cancel := context.WithTimeout(t.Context(), 3*pollEvery)
+	defer cancel()
+	require.ErrorContains(t, awaitInSync(short, client), "wait for replicas: ")
+}

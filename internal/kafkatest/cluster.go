@@ -267,3 +267,48 @@ func freePorts(n int) ([]int, error) {
 	}
 	return ports, nil
 }
+
+// AwaitInSync waits until every replica of every partition is in sync: only then does a
+// cluster of three outlive the next loss.
+func (c *Cluster) AwaitInSync(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), startTime)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...))
+	require.NoError(tb, err)
+	defer client.Close()
+	require.NoError(tb, awaitInSync(ctx, client))
+}
+
+func awaitInSync(ctx context.Context, client *kgo.Client) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		behind, err := lagging(ctx, client)
+		if err == nil && behind == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for replicas: %d partitions lack some: %w", behind, errors.Join(err, ctx.Err()))
+		case <-tick.C:
+		}
+	}
+}
+
+// lagging counts the partitions some of whose replicas are not in sync.
+func lagging(ctx context.Context, client *kgo.Client) (int, error) {
+	resp, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, client) // no list of topics: all
+	if err != nil {
+		return 0, fmt.Errorf("ask for metadata: %w", err)
+	}
+	behind := 0
+	for _, t := range resp.Topics {
+		for i := range t.Partitions {
+			if len(t.Partitions[i].ISR) < len(t.Partitions[i].Replicas) {
+				behind++
+			}
+		}
+	}
+	return behind, nil
+}

@@ -1,0 +1,418 @@
+//go:build kafka
+
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/callstream/enricher/internal/kafkatest"
+)
+
+// run is one run against a cluster.
+type run struct {
+	t       *testing.T
+	c       *kafkatest.Cluster
+	f       *fleet
+	s       size
+	seed    uint64
+	suffix  string
+	client  *kgo.Client // for looking
+	admin   *kadm.Client
+	ledger  *ledger
+	begun   time.Time
+	brokers sync.Mutex // held while one broker is down
+
+	mu       sync.Mutex
+	timeline []string
+	progress progress
+}
+
+// Deadlines of what has to happen.
+const (
+	rejoinTime = 60 * time.Second  // a woken process has partitions again
+	drainTime  = 120 * time.Second // everything is committed after the load has ended
+	stableTime = 60 * time.Second  // no transaction is open after the last process has ended
+	readTime   = 180 * time.Second // the readers have read all
+	lookEvery  = 50 * time.Millisecond
+)
+
+func newRun(t *testing.T, c *kafkatest.Cluster, bin, suffix string, seed uint64, s size) *run {
+	t.Helper()
+	for _, topic := range []string{"in", "out", "dead", "retry"} {
+		c.CreateTopic(t, topic+suffix, partitions, "retention.ms", "-1")
+	}
+	dir, err := os.MkdirTemp("", "enricher-chaos-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("configurations and logs are in %s", dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	})
+	l, err := newLedger(s.events, !s.atLeast)
+	require.NoError(t, err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.MetadataMinAge(250*time.Millisecond))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return &run{
+		t: t, c: c, f: newFleet(t, bin, dir, suffix, c.Addrs(), s), s: s, seed: seed, suffix: suffix,
+		client: client, admin: kadm.NewClient(client), ledger: l,
+	}
+}
+
+func (r *run) tell(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timeline = append(r.timeline, fmt.Sprintf("%7.1fs  ", time.Since(r.begun).Seconds())+fmt.Sprintf(format, args...))
+}
+
+// chaos loads, breaks, drains and checks. It gives the report and whether all is as promised.
+func (r *run) chaos(faults []fault) (report string, good bool) {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	defer cancel()
+	r.start(r.s.scale)
+	var watching sync.WaitGroup
+	watching.Go(func() { r.watch(ctx) })
+
+	var all sync.WaitGroup
+	for _, f := range faults {
+		all.Go(func() {
+			if sleep(ctx, time.Until(r.begun.Add(f.at))) {
+				r.inflict(ctx, f)
+			}
+		})
+	}
+	r.load(ctx)
+	r.tell("load ends")
+	all.Wait()
+	r.tell("last fault is over")
+	drained := r.drain(ctx)
+	cancel()
+	watching.Wait()
+	r.f.stopAll()
+	return r.conclude(drained)
+}
+
+// start starts the enrichers and waits until they have their first partitions.
+func (r *run) start(one bool) {
+	for _, name := range instances() {
+		r.f.start(name)
+		if one {
+			break
+		}
+	}
+	for _, name := range r.f.running() {
+		require.NoError(r.t, r.member(r.t.Context(), name), "start")
+	}
+	r.begun = time.Now()
+	r.progress.begin = r.begun
+}
+
+// load sends the events at the rate of the run.
+func (r *run) load(ctx context.Context) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.c.Addrs()...), kgo.DefaultProduceTopic("in"+r.suffix),
+		kgo.MetadataMinAge(250*time.Millisecond), kgo.ProducerLinger(5*time.Millisecond), kgo.RecordRetries(1<<30))
+	require.NoError(r.t, err)
+	defer client.Close()
+	src := newSource(r.seed)
+	for i := range r.s.events {
+		if i%50 == 0 {
+			due := r.begun.Add(time.Duration(i) * time.Second / time.Duration(r.s.rate))
+			if !sleep(ctx, time.Until(due)) {
+				return
+			}
+		}
+		rec := src.next()
+		r.ledger.expect(i, rec)
+		client.Produce(ctx, rec, func(rec *kgo.Record, err error) {
+			if err != nil {
+				r.f.complain("loader: event %d: %v", i, err)
+				return
+			}
+			r.ledger.acked(i, rec)
+		})
+	}
+	limit, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	if err := client.Flush(limit); err != nil {
+		r.f.complain("loader: flush: %v", err)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// inflict does one thing and takes it back.
+func (r *run) inflict(ctx context.Context, f fault) {
+	switch f.do {
+	case killEnricher, stopEnricher, scaleUp, scaleDown:
+		r.f.locks[f.instance].Lock()
+		defer r.f.locks[f.instance].Unlock()
+	case killBroker:
+		r.brokers.Lock()
+		defer r.brokers.Unlock()
+	case cutBroker, halfClose, delayBroker:
+	}
+	switch f.do {
+	case killEnricher:
+		r.tell("%v", f)
+		r.f.kill(f.instance)
+		sleep(ctx, f.length)
+		r.f.start(f.instance)
+	case stopEnricher:
+		r.stop(ctx, f)
+	case killBroker:
+		r.tell("%v", f)
+		r.c.Kill(r.t, f.broker)
+		sleep(ctx, f.length)
+		r.c.Restart(r.t, f.broker)
+		r.c.AwaitInSync(r.t)
+		r.tell("broker %d is back, all replicas in sync", f.broker)
+	case cutBroker:
+		r.tell("%-30s broker %-3d %d of them", f.do, f.broker, r.c.Proxy(r.t, f.broker).Cut())
+	case halfClose:
+		r.tell("%-30s broker %-3d %d of them", f.do, f.broker, r.c.Proxy(r.t, f.broker).HalfClose())
+	case delayBroker:
+		r.tell("%v, 100 ms each way", f)
+		r.c.Proxy(r.t, f.broker).Delay(100 * time.Millisecond)
+		sleep(ctx, f.length)
+		r.c.Proxy(r.t, f.broker).Delay(0)
+	case scaleUp:
+		r.tell("%-30s enricher %s", f.do, f.instance)
+		r.f.start(f.instance)
+	case scaleDown:
+		r.tell("%-30s enricher %s", f.do, f.instance)
+		r.f.terminate(f.instance)
+		r.tell("enricher %s has ended", f.instance)
+	}
+}
+
+// stop pauses an enricher until the group has given it up, wakes it, and sees that it takes
+// part again by itself.
+func (r *run) stop(ctx context.Context, f fault) {
+	p := r.f.get(f.instance)
+	if p == nil {
+		return
+	}
+	r.tell("%v", f)
+	if err := p.Pause(); err != nil {
+		r.f.complain("SIGSTOP of enricher %s: %v", f.instance, err)
+		return
+	}
+	sleep(ctx, f.length)
+	held, _ := r.assigned(ctx, f.instance)
+	if err := p.Resume(); err != nil {
+		r.f.complain("SIGCONT of enricher %s: %v", f.instance, err)
+		return
+	}
+	woken := time.Now()
+	err := r.member(ctx, f.instance)
+	if err != nil || !p.Running() {
+		r.f.complain("enricher %s did not take part again after SIGCONT: %v", f.instance, err)
+		return
+	}
+	r.tell("enricher %s woken, given up by then: %v; took part again after %.1fs", f.instance, held == 0, time.Since(woken).Seconds())
+}
+
+// member waits until an enricher has partitions.
+func (r *run) member(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, rejoinTime)
+	defer cancel()
+	for {
+		n, err := r.assigned(ctx, name)
+		if n > 0 {
+			return nil
+		}
+		if !sleep(ctx, lookEvery) {
+			return fmt.Errorf("enricher %s has no partitions: %w (%w)", name, ctx.Err(), err)
+		}
+	}
+}
+
+// assigned counts the partitions that the group has given to an enricher.
+func (r *run) assigned(ctx context.Context, name string) (int, error) {
+	groups, err := r.admin.DescribeGroups(ctx, "g"+r.suffix)
+	if err != nil {
+		return 0, err
+	}
+	g := groups["g"+r.suffix]
+	if g.Err != nil || g.State != "Stable" {
+		return 0, g.Err
+	}
+	for _, m := range g.Members {
+		if c, ok := m.Assigned.AsConsumer(); ok && m.ClientID == "enricher-"+name {
+			n := 0
+			for _, t := range c.Topics {
+				n += len(t.Partitions)
+			}
+			return n, nil
+		}
+	}
+	return 0, nil
+}
+
+// watch follows the committed offsets until ctx ends.
+func (r *run) watch(ctx context.Context) {
+	for sleep(ctx, lookEvery) {
+		if committed, ok := r.committed(ctx); ok {
+			r.mu.Lock()
+			r.progress.note(time.Now(), committed)
+			r.mu.Unlock()
+		}
+	}
+}
+
+func (r *run) committed(ctx context.Context) (at [partitions]int64, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	offsets, err := r.admin.FetchOffsets(ctx, "g"+r.suffix)
+	if err != nil || offsets.Error() != nil {
+		return at, false
+	}
+	for p := range at {
+		at[p] = -1
+		if o, ok := offsets.Lookup("in"+r.suffix, int32(p)); ok {
+			at[p] = o.At
+		}
+	}
+	return at, true
+}
+
+// drain waits until all input is committed.
+func (r *run) drain(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	for {
+		ends, err := r.admin.ListEndOffsets(ctx, "in"+r.suffix)
+		committed, ok := r.committed(ctx)
+		var lag, end int64
+		for p := range committed {
+			o, found := ends.Lookup("in"+r.suffix, int32(p))
+			ok = ok && found && o.Err == nil && err == nil
+			end += o.Offset
+			lag += o.Offset - max(committed[p], 0)
+		}
+		switch {
+		case ok && lag == 0 && end == int64(r.s.events):
+			r.tell("all input is committed")
+			return true
+		case ok && lag == 0 && end != int64(r.s.events):
+			r.f.complain("the input has %d records, not %d: the loader is at fault", end, r.s.events)
+			return false
+		}
+		if !sleep(ctx, lookEvery) {
+			r.f.complain("input was not committed within %v of the last fault: %d left, in order of partitions at %v", drainTime, lag, committed)
+			return false
+		}
+	}
+}
+
+// conclude reads everything that came out, and writes the report.
+func (r *run) conclude(drained bool) (report string, good bool) {
+	t := r.t
+	for p := range places {
+		r.read(p)
+	}
+	trouble, warnings := r.f.judge()
+	good = r.ledger.close() && drained && len(trouble) == 0
+	var b strings.Builder
+	delivery := "exactly_once"
+	if r.s.atLeast {
+		delivery = "at_least_once"
+	}
+	fmt.Fprintf(&b, "seed %d, %s, %d events at %d a second, %d brokers (replication %d, min ISR 2), %d partitions\n", r.seed, delivery, r.s.events, r.s.rate, numBrokers, numBrokers, partitions)
+	fmt.Fprintf(&b, "session_timeout %v, commit_interval %v, transaction_timeout %v\n", sessionTimeout, commitInterval, transactionTimeout)
+	if r.s.mutation != "" {
+		fmt.Fprintf(&b, "broken on purpose: %s\n", r.s.mutation)
+	}
+	for _, line := range r.timeline {
+		fmt.Fprintf(&b, "%s\n", line)
+	}
+	whole, one := r.progress.longest(0), r.progress.slowest(0)
+	fmt.Fprintf(&b, "longest time without a commit: of all partitions %.1fs (from %.1fs), of one %.1fs (from %.1fs)\n", whole.length().Seconds(), whole.from.Seconds(), one.length().Seconds(), one.from.Seconds())
+	fmt.Fprintf(&b, "enrichers started: %v\n", r.f.began)
+	for _, msg := range slices.Sorted(maps.Keys(warnings)) {
+		fmt.Fprintf(&b, "  %5d × %s\n", warnings[msg], msg)
+	}
+	b.WriteString(r.ledger.String())
+	for _, line := range trouble {
+		fmt.Fprintf(&b, "TROUBLE: %s\n", line)
+	}
+	verdict := "as promised"
+	if !good {
+		verdict = "BROKEN"
+	}
+	fmt.Fprintf(&b, "verdict: %s\n", verdict)
+	t.Logf("chaos report\n%s", b.String())
+	return b.String(), good
+}
+
+// read gives the ledger everything that a read_committed reader finds in a topic, from its
+// beginning to its end.
+func (r *run) read(p place) {
+	topic := p.String() + r.suffix
+	ctx, cancel := context.WithTimeout(r.t.Context(), readTime)
+	defer cancel()
+	left := map[int32]int64{}
+	for n, end := range r.stable(ctx, topic) {
+		if end > 0 {
+			left[n] = end
+		}
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.c.Addrs()...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	require.NoError(r.t, err)
+	defer client.Close()
+	for len(left) > 0 {
+		fetched := client.PollFetches(ctx)
+		require.NoError(r.t, fetched.Err0(), "read %s, left: %v", topic, left)
+		fetched.EachRecord(func(rec *kgo.Record) {
+			if !rec.Attrs.IsControl() {
+				r.ledger.see(p, rec)
+			}
+			if rec.Offset+1 >= left[rec.Partition] {
+				delete(left, rec.Partition)
+			}
+		})
+	}
+}
+
+// stable waits until no transaction is open, and gives the ends of the partitions.
+func (r *run) stable(ctx context.Context, topic string) map[int32]int64 {
+	ctx, cancel := context.WithTimeout(ctx, stableTime)
+	defer cancel()
+	for {
+		committed, err1 := r.admin.ListCommittedOffsets(ctx, topic)
+		ends, err2 := r.admin.ListEndOffsets(ctx, topic)
+		at := map[int32]int64{}
+		open := err1 != nil || err2 != nil
+		for p := range int32(partitions) {
+			c, ok1 := committed.Lookup(topic, p)
+			e, ok2 := ends.Lookup(topic, p)
+			open = open || !ok1 || !ok2 || c.Err != nil || e.Err != nil || c.Offset != e.Offset
+			at[p] = e.Offset
+		}
+		if !open {
+			return at
+		}
+		require.True(r.t, sleep(ctx, lookEvery), "a transaction stays open on %s", topic)
+	}
+}
