@@ -3,6 +3,7 @@ package enrich_test
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -92,9 +93,9 @@ func requireConsistent(t require.TestingT, r *enrich.Result) {
 		headers[h.Name] = string(h.Value)
 	}
 
-	want := map[string]string{"hangup-retryable": fmt.Sprint(r.Advice.Retryable), "hangup-catalog": "test@1+0123abcd"}
+	want := map[string]string{"hangup-retryable": strconv.FormatBool(r.Advice.Retryable), "hangup-catalog": "test@1+0123abcd"}
 	if r.HasCode {
-		want["hangup-code"] = fmt.Sprint(r.Code)
+		want["hangup-code"] = strconv.Itoa(int(r.Code))
 	}
 
 	if r.Entry != nil {
@@ -115,8 +116,16 @@ func TestDelays(t *testing.T) {
 	e := newEnricher(t)
 
 	for _, tt := range []struct{ code, attempt, least, most int }{
-		{codeEqual, 1, 30, 60}, {codeEqual, 2, 60, 120}, {codeEqual, 3, 120, 240}, {codeEqual, 4, 150, 300}, {codeEqual, 5, 150, 300},
-		{codeFull, 1, 5, 10}, {codeFull, 2, 5, 30}, {codeFull, 3, 5, 90}, {codeExact, 1, 31, 31}, {codeExact, 2, 31, 31},
+		{codeEqual, 1, 30, 60},
+		{codeEqual, 2, 60, 120},
+		{codeEqual, 3, 120, 240},
+		{codeEqual, 4, 150, 300},
+		{codeEqual, 5, 150, 300},
+		{codeFull, 1, 5, 10},
+		{codeFull, 2, 5, 30},
+		{codeFull, 3, 5, 90},
+		{codeExact, 1, 31, 31},
+		{codeExact, 2, 31, 31},
 	} {
 		least, most := math.MaxInt, 0
 
@@ -231,8 +240,13 @@ func TestAdviceProperties(t *testing.T) {
 
 		members := []string{fmt.Sprintf(`"HangupCauseCode":%d`, rapid.SampledFrom(append(codes, 77)).Draw(t, "code"))}
 		for _, m := range []struct{ name, text string }{
-			{"outbound", `"Direction":"outbound"`}, {"inbound", `"call_direction":"inbound"`}, {"answer time", `"answer_time":"x"`},
-			{"parent", `"parent_call_uuid":"x"`}, {"billed", `"BillDuration":"60"`}, {"id", `"CallUUID":"c"`}, {"leg", `"ALegUUID":"a"`},
+			{"outbound", `"Direction":"outbound"`},
+			{"inbound", `"call_direction":"inbound"`},
+			{"answer time", `"answer_time":"x"`},
+			{"parent", `"parent_call_uuid":"x"`},
+			{"billed", `"BillDuration":"60"`},
+			{"id", `"CallUUID":"c"`},
+			{"leg", `"ALegUUID":"a"`},
 		} {
 			if rapid.Bool().Draw(t, m.name) {
 				members = append(members, m.text)

@@ -51,7 +51,7 @@ const inbound = `{"seq":12345,"ALegUUID":"11111111-2222-4333-8444-555555555555",
 func mixture(seed uint64, events ...[]byte) [][]byte {
 	const size = 2000
 
-	r, out := rand.New(rand.NewPCG(seed, seed)), make([][]byte, size) //nolint:gosec // no secret
+	r, out := rand.New(rand.NewPCG(seed, seed)), make([][]byte, size)
 
 	for i := range out {
 		text := []byte("{")

@@ -130,7 +130,7 @@ func appendTime(dst []byte, ms int64) []byte {
 	put2(text[11:], minutes/60)
 	put2(text[14:], minutes%60)
 	put2(text[17:], seconds%60)
-	text[20] += byte(millis / 100) //nolint:gosec // one digit
+	text[20] += byte(millis / 100)
 	put2(text[21:], millis%100)
 
 	return append(dst, text[:]...)

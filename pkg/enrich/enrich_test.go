@@ -24,9 +24,9 @@ func TestCode(t *testing.T) {
 	} {
 		r := run(e, `{"HangupCauseCode":`+raw+`}`)
 		require.True(t, r.HasCode, raw)
-		require.Equal(t, int32(want), r.Code, raw) //nolint:gosec // small
+		require.Equal(t, int32(want), r.Code, raw)
 		require.Equal(t, enrich.EvidenceCode, r.Evidence, raw)
-		require.Equal(t, float64(want), gjson.Get(valueOf(r), "hangup.code").Num, raw)
+		require.Equal(t, int64(want), gjson.Get(valueOf(r), "hangup.code").Int(), raw)
 
 		if want == 77 || want > codeProvisional {
 			require.Equal(t, enrich.UnknownCode, r.Outcome, raw)
@@ -205,7 +205,7 @@ func TestFacts(t *testing.T) {
 func TestHeaderAttempt(t *testing.T) {
 	t.Parallel()
 
-	for text, want := range map[string]int{"": 1, "2": 2, " 2 ": 2, "0": 1, "-1": 1, "x": 1, "99999999999": 2147483647, "\xff": 1} {
+	for text, want := range map[string]int{"": 1, "2": 2, "\t2 ": 2, "0": 1, "-1": 1, "x": 1, "99999999999": 2147483647, "\xff": 1} {
 		r := enrich.Result{}
 		newEnricher(t).Enrich(&enrich.Record{Value: []byte(`{}`), HeaderAttempt: []byte(text)}, &r)
 		require.Equal(t, want, r.Attempt, text)
@@ -263,7 +263,7 @@ func TestNoCommaInAnEmptyObject(t *testing.T) {
 
 	// An empty object has no cause, save where a path always finds something.
 	e := newEnricher(t, func(o *enrich.Options) { o.Paths.Code = []string{"!10"} })
-	for in, start := range map[string]string{"{}": `{"hangup":{`, " { } ": ` { "hangup":{`} {
+	for in, start := range map[string]string{"{}": `{"hangup":{`, "\t{ } ": "\t{ \"hangup\":{"} {
 		r := run(e, in)
 		require.Equal(t, enrich.Enriched, r.Outcome)
 		require.True(t, strings.HasPrefix(valueOf(r), start), valueOf(r))
@@ -309,7 +309,7 @@ func TestResultForgets(t *testing.T) {
 		fresh := &enrich.Result{}
 		e.Enrich(&enrich.Record{Value: []byte(value)}, fresh)
 		require.Equal(t, valueOf(fresh), valueOf(used))
-		require.Equal(t, len(fresh.Headers), len(used.Headers))
+		require.Len(t, used.Headers, len(fresh.Headers))
 		require.Equal(t, fresh.Advice, used.Advice)
 		require.Equal(t, []any{fresh.Outcome, fresh.Reason, fresh.Detail, fresh.Entry, fresh.Code, fresh.HasCode, fresh.Evidence, fresh.Replaced},
 			[]any{used.Outcome, used.Reason, used.Detail, used.Entry, used.Code, used.HasCode, used.Evidence, used.Replaced})

@@ -2,7 +2,6 @@ package enrich_test
 
 import (
 	"fmt"
-	"log"
 
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
@@ -12,7 +11,7 @@ import (
 func Example() {
 	e, err := enrich.New(catalog.Default(), enrich.DefaultOptions())
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	var res enrich.Result
@@ -51,7 +50,7 @@ func ExampleEnricher_Enrich() {
 
 	e, err := enrich.New(catalog.Default(), opt)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	var res enrich.Result
@@ -66,7 +65,7 @@ func ExampleEnricher_Enrich() {
 func ExampleEnricher_Explain() {
 	e, err := enrich.New(catalog.Default(), enrich.DefaultOptions())
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	fmt.Print(e.Explain(&enrich.Record{Value: []byte(`HangupCauseCode=3010&Direction=inbound`)}))

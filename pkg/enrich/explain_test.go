@@ -50,13 +50,13 @@ advice: redial after 31 s, not before 2026-11-24T10:00:31.000Z (policy); attempt
 `,
 		},
 		"unknown code": {
-			`{"HangupCauseCode":77,"Direction":"x","attempt":"3"}`,
+			`{"HangupCauseCode":77,"Direction":"x","hangup_attempt":"3"}`,
 			`outcome: unknown_code (unknown_code)
 
 found in the event (* what counts):
  * code         HangupCauseCode = 77
    direction    Direction = "x"
- * attempt      attempt = "3"
+ * attempt      hangup_attempt = "3"
 
 rules for a redial (> the one that decides):
  > unknown_code        code 77

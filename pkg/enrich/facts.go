@@ -50,7 +50,7 @@ func (e *Enricher) identifyCode(text string, r *Result) {
 		return
 	}
 
-	r.Code, r.HasCode = int32(n), true
+	r.Code, r.HasCode = int32(n), true //nolint:gosec // compared above
 
 	if c := e.causes[r.Code]; c != nil {
 		r.known(c)

@@ -43,7 +43,7 @@ func newFinder(opt *Options) (*finder, []error) {
 		for i, path := range it.paths {
 			p, err := newPlace(path, opt.Field, &names)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("%s[%d] %q: %w", it.option, i, path, err))
+				errs = append(errs, fmt.Errorf("option %s[%d] %q: %w", it.option, i, path, err))
 
 				continue
 			}

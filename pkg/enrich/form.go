@@ -60,12 +60,16 @@ func appendDecoded(dst, body []byte, i int, stop byte) ([]byte, int) {
 	for ; i < len(body); i++ {
 		c := body[i]
 
-		switch {
-		case c == stop || c == '&':
+		if c == stop {
 			return dst, i
-		case c == '+':
+		}
+
+		switch c {
+		case '&':
+			return dst, i
+		case '+':
 			c = ' '
-		case c == '%':
+		case '%':
 			if i+2 >= len(body) || !isHex(body[i+1]) || !isHex(body[i+2]) {
 				return dst, -1 - i
 			}

@@ -111,30 +111,29 @@ func (o *Options) check(snap Catalog) (map[string]bool, []error) {
 	}
 
 	if !slices.Contains([]Format{Auto, JSON, Form}, o.Format) {
-		errs = append(errs, fmt.Errorf("Format %q: want auto, json or form", o.Format)) //nolint:err113 // for people
+		errs = append(errs, fmt.Errorf("option Format %q: want auto, json or form", o.Format))
 	}
 
 	if o.MaxDepth < 1 || o.MaxDepth > deepest {
-		errs = append(errs, fmt.Errorf("MaxDepth %d: want 1 to %d", o.MaxDepth, deepest)) //nolint:err113 // for people
+		errs = append(errs, fmt.Errorf("option MaxDepth %d: want 1 to %d", o.MaxDepth, deepest))
 	}
 
 	if o.Field == "" {
-		errs = append(errs, errors.New("Field: must not be empty")) //nolint:err113 // for people
+		errs = append(errs, errors.New("option Field: must not be empty"))
 	} else if !utf8.ValidString(o.Field) {
-		errs = append(errs, fmt.Errorf("Field %q: not UTF-8", o.Field)) //nolint:err113 // for people
+		errs = append(errs, fmt.Errorf("option Field %q: not UTF-8", o.Field))
 	}
 
 	for _, name := range o.Headers {
 		if !slices.Contains(HeaderNames(), name) {
-			//nolint:err113 // for people
-			errs = append(errs, fmt.Errorf("Headers %q: want some of %s", name, strings.Join(HeaderNames(), ", ")))
+			errs = append(errs, fmt.Errorf("option Headers %q: want some of %s", name, strings.Join(HeaderNames(), ", ")))
 		}
 	}
 
 	entries := snap.Entries()
 	for _, code := range o.OptIn {
 		if !slices.ContainsFunc(entries, func(e catalog.Entry) bool { return e.Code == code && e.Retry.Auto == catalog.AutoOptIn }) {
-			errs = append(errs, fmt.Errorf("OptIn %d: not a code whose policy asks for an opt-in", code)) //nolint:err113 // for people
+			errs = append(errs, fmt.Errorf("option OptIn %d: not a code whose policy asks for an opt-in", code))
 		}
 	}
 
@@ -165,8 +164,7 @@ func chooseMembers(names []string) (map[string]bool, []error) {
 				list[i] = m.Name
 			}
 
-			//nolint:err113 // for people
-			errs = append(errs, fmt.Errorf("Fields %q: want some of retry, %s", name, strings.Join(list, ", ")))
+			errs = append(errs, fmt.Errorf("option Fields %q: want some of retry, %s", name, strings.Join(list, ", ")))
 		}
 	}
 

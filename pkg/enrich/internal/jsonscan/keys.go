@@ -38,7 +38,7 @@ func NewKeys(names []string) (*Keys, error) {
 			k.list[i].start = binary.LittleEndian.Uint64([]byte(name))
 		}
 
-		k.bucket[h] = uint8(i + 1) //nolint:gosec // at most MaxKeys
+		k.bucket[h] = uint8(i + 1)
 	}
 
 	return k, nil
@@ -79,7 +79,7 @@ func ending(p []byte, from, to int) uint64 {
 	if to >= 8 {
 		spare := 8 - min(to-from, 8) // bytes that stand before the key
 
-		return binary.LittleEndian.Uint64(p[to-8:to]) >> uint(8*spare) //nolint:gosec // 0 to 64
+		return binary.LittleEndian.Uint64(p[to-8:to]) >> uint(8*spare)
 	}
 
 	var w uint64

@@ -52,7 +52,7 @@ func (k *Keys) Scan(p []byte, maxDepth int, d *Doc) Status {
 // walk follows the grammar from the opening brace at i on. Its state is in
 // local variables, and it is one function, because that is what makes it fast.
 //
-//nolint:cyclop,funlen,gocognit,gocyclo,maintidx // see above
+//nolint:funlen,gocognit,nestif // see above
 func (k *Keys) walk(p []byte, i, maxDepth int, d *Doc) Status {
 	var (
 		last   = len(p) - 1

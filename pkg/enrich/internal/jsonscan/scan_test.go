@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -119,22 +120,12 @@ func compare(t testing.TB, k *jsonscan.Keys, d *jsonscan.Doc, p []byte) {
 	require.Equalf(t, want.status, got.status, "%q", p)
 
 	for key := range want.first {
-		if !contains(wanted(), key) {
+		if !slices.Contains(wanted(), key) {
 			delete(want.first, key)
 		}
 	}
 
 	require.Equalf(t, want, got, "%q", p)
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-
-	return false
 }
 
 func newKeys(t testing.TB) *jsonscan.Keys {
@@ -154,7 +145,7 @@ func samples() [][]byte {
 	all := [][]byte{[]byte(event), []byte(strings.ReplaceAll(event, ":", "\n :\t")), []byte(strings.ReplaceAll(event, ",", " ,\r\n          "))}
 	add := func(format string, args ...any) { all = append(all, fmt.Appendf(nil, format, args...)) }
 
-	for _, v := range strings.Fields(`0 -0 00 01 -01 1. .1 1.0 -1.50 1e 1e+ 1e5 1E-05 1.e1 -1.2e+3 - + +1 0x1 1e1.5 NaN
+	for v := range strings.FieldsSeq(`0 -0 00 01 -01 1. .1 1.0 -1.50 1e 1e+ 1e5 1E-05 1.e1 -1.2e+3 - + +1 0x1 1e1.5 NaN
 		12345678901234567890 true tru truex false fals falsee null nul True "" "x "\x" "\u12" "\u12g4" "\u1234" "\uD83D\uDE00"
 		"\ud800" "\ud800\u0041" "\ud800\ud800" "\"" "\\" "\\\" "\/\b\f\n\r\t" "#" "#]" "\]" "]" "\\]" [] [1] [1,] [,1] [1,,2] [1]]
 		[[]] [[] {} {{}} {"a"} {"a":} {"a":1} {"a":1,} {,} {"a":1}} [{]} {"a":[}] [1} '' 1,2 :1 {"a":{"a":[[{"own":1}]]}} "é" "日"`) {
