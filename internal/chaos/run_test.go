@@ -188,9 +188,9 @@ func (r *run) inflict(ctx context.Context, f fault) {
 		r.c.AwaitInSync(r.t)
 		r.tell("broker %d is back, all replicas in sync", f.broker)
 	case cutBroker:
-		r.tell("%-30s broker %-3d %d of them", f.do, f.broker, r.c.Proxy(r.t, f.broker).Cut())
+		r.tell("%-30s broker %-3d %d of them", f.do, f.broker, r.some(ctx, r.c.Proxy(r.t, f.broker).Cut))
 	case halfClose:
-		r.tell("%-30s broker %-3d %d of them", f.do, f.broker, r.c.Proxy(r.t, f.broker).HalfClose())
+		r.tell("%-30s broker %-3d %d of them", f.do, f.broker, r.some(ctx, r.c.Proxy(r.t, f.broker).HalfClose))
 	case delayBroker:
 		r.tell("%v, 100 ms each way", f)
 		r.c.Proxy(r.t, f.broker).Delay(100 * time.Millisecond)
@@ -204,6 +204,16 @@ func (r *run) inflict(ctx context.Context, f fault) {
 		r.f.terminate(f.instance)
 		r.tell("enricher %s has ended", f.instance)
 	}
+}
+
+// some does a thing to connections as soon as there are any: the broker may be down.
+func (r *run) some(ctx context.Context, do func() int) (n int) {
+	ctx, cancel := context.WithTimeout(ctx, rejoinTime)
+	defer cancel()
+	for n = do(); n == 0 && sleep(ctx, lookEvery); {
+		n = do()
+	}
+	return n
 }
 
 // stop pauses an enricher until the group has given it up, wakes it, and sees that it takes
