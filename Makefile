@@ -3,6 +3,7 @@
 # A test binary that hangs prints its goroutines instead of being killed from outside.
 TEST_TIMEOUT  ?= 5m
 KAFKA_TIMEOUT ?= 15m
+CHAOS_TIMEOUT ?= 60m
 FUZZTIME      ?= 20s
 GO            ?= go
 
@@ -36,6 +37,10 @@ test-race: ## Run the concurrent packages under the race detector (needs a C com
 .PHONY: test-kafka
 test-kafka: ## Run the tests on a real Apache Kafka (needs Java 17; Maven and a network the first time)
 	$(GO) test -tags kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) $$($(MAKE) -s kafka-packages)
+
+.PHONY: test-chaos
+test-chaos: ## Break a real cluster and the program for half an hour; prints reports (CHAOS_SEED=n repeats a run)
+	CHAOS=long $(GO) test -tags kafka -count 1 -v -timeout $(CHAOS_TIMEOUT) -run 'TestChaosLong|TestRecovery|TestMutants' ./internal/chaos
 
 # Packages that have tests with the tag, so that the others are not run a second time.
 .PHONY: kafka-packages

@@ -67,6 +67,24 @@ func (p *progress) slowest(after time.Duration) (longest gap) {
 	return longest
 }
 
+// recovered is when the last partition moved again after something that happened at a time, if
+// nothing else happens until another: the end of its longest gap since, counted from
+// then. A partition that did not move any more counts until the end.
+func (p *progress) recovered(happened, until time.Duration) (slowest time.Duration) {
+	for _, moves := range p.moves {
+		longest, last := gap{}, time.Duration(0)
+		for _, t := range append(moves[:len(moves):len(moves)], until) {
+			t = min(t, until)
+			if g := (gap{last, t}); t >= happened && g.length() > longest.length() {
+				longest = g
+			}
+			last = t
+		}
+		slowest = max(slowest, longest.to-happened)
+	}
+	return slowest
+}
+
 func TestProgress(t *testing.T) {
 	p := progress{begin: time.Unix(1000, 0)}
 	look := func(second int, offsets ...int64) {
@@ -84,4 +102,14 @@ func TestProgress(t *testing.T) {
 	require.Equal(t, gap{6 * time.Second, 7 * time.Second}, p.longest(7*time.Second))
 	require.Equal(t, gap{1 * time.Second, 7 * time.Second}, p.slowest(0))
 	require.Equal(t, 7*time.Second, p.end)
+
+	p = progress{}
+	for i := range p.moves {
+		p.moves[i] = []time.Duration{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 30}
+	}
+	p.moves[2] = []time.Duration{1, 2, 3, 8, 9, 10, 30} // stands from 3 to 8
+	require.EqualValues(t, 4, p.recovered(4, 10))
+	require.EqualValues(t, 20, p.recovered(10, 30))
+	p.moves[2] = []time.Duration{1, 2, 3} // for ever
+	require.EqualValues(t, 6, p.recovered(4, 10))
 }

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -36,7 +37,8 @@ type run struct {
 
 	mu       sync.Mutex
 	timeline []string
-	progress progress
+	progress progress // of the committed offsets of the input
+	visible  progress // of what read_committed readers may see of the output
 }
 
 // Deadlines of what has to happen.
@@ -81,23 +83,32 @@ func (r *run) tell(format string, args ...any) {
 
 // chaos loads, breaks, drains and checks. It gives the report and whether all is as promised.
 func (r *run) chaos(faults []fault) (report string, good bool) {
+	return r.during(func(ctx context.Context) {
+		var all sync.WaitGroup
+		for _, f := range faults {
+			all.Go(func() {
+				if sleep(ctx, time.Until(r.begun.Add(f.at))) {
+					r.inflict(ctx, f)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+// during lets something happen while the load goes on.
+func (r *run) during(what func(ctx context.Context)) (report string, good bool) {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	defer cancel()
 	r.start(r.s.scale)
 	var watching sync.WaitGroup
 	watching.Go(func() { r.watch(ctx) })
 
-	var all sync.WaitGroup
-	for _, f := range faults {
-		all.Go(func() {
-			if sleep(ctx, time.Until(r.begun.Add(f.at))) {
-				r.inflict(ctx, f)
-			}
-		})
-	}
+	var happening sync.WaitGroup
+	happening.Go(func() { what(ctx) })
 	r.load(ctx)
 	r.tell("load ends")
-	all.Wait()
+	happening.Wait()
 	r.tell("last fault is over")
 	drained := r.drain(ctx)
 	cancel()
@@ -118,7 +129,7 @@ func (r *run) start(one bool) {
 		require.NoError(r.t, r.member(r.t.Context(), name), "start")
 	}
 	r.begun = time.Now()
-	r.progress.begin = r.begun
+	r.progress.begin, r.visible.begin = r.begun, r.begun
 }
 
 // load sends the events at the rate of the run.
@@ -280,15 +291,35 @@ func (r *run) assigned(ctx context.Context, name string) (int, error) {
 	return 0, nil
 }
 
-// watch follows the committed offsets until ctx ends.
+// watch follows the committed offsets and the visible ends of the output until ctx ends.
 func (r *run) watch(ctx context.Context) {
-	for sleep(ctx, lookEvery) {
-		if committed, ok := r.committed(ctx); ok {
-			r.mu.Lock()
-			r.progress.note(time.Now(), committed)
-			r.mu.Unlock()
+	look := func(p *progress, at func(context.Context) ([partitions]int64, bool)) {
+		for sleep(ctx, lookEvery) {
+			if offsets, ok := at(ctx); ok {
+				r.mu.Lock()
+				p.note(time.Now(), offsets)
+				r.mu.Unlock()
+			}
 		}
 	}
+	var both sync.WaitGroup
+	both.Go(func() { look(&r.progress, r.committed) })
+	both.Go(func() { look(&r.visible, r.ends) })
+	both.Wait()
+}
+
+// ends are those of the output for read_committed readers; -1 where they cannot be had now.
+func (r *run) ends(ctx context.Context) (at [partitions]int64, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	offsets, _ := r.admin.ListCommittedOffsets(ctx, "out"+r.suffix) // what there is of it
+	for p := range at {
+		at[p] = -1
+		if o, found := offsets.Lookup("out"+r.suffix, int32(p)); found && o.Err == nil {
+			at[p], ok = o.Offset, true
+		}
+	}
+	return at, ok
 }
 
 func (r *run) committed(ctx context.Context) (at [partitions]int64, ok bool) {
@@ -340,7 +371,9 @@ func (r *run) drain(ctx context.Context) bool {
 func (r *run) conclude(drained bool) (report string, good bool) {
 	t := r.t
 	for p := range places {
-		r.read(p)
+		if err := r.read(p); err != nil {
+			r.f.complain("read %s: %v", p, err)
+		}
 	}
 	trouble, warnings := r.f.judge()
 	good = r.ledger.close() && drained && len(trouble) == 0
@@ -357,8 +390,13 @@ func (r *run) conclude(drained bool) (report string, good bool) {
 	for _, line := range r.timeline {
 		fmt.Fprintf(&b, "%s\n", line)
 	}
-	whole, one := r.progress.longest(0), r.progress.slowest(0)
-	fmt.Fprintf(&b, "longest time without a commit: of all partitions %.1fs (from %.1fs), of one %.1fs (from %.1fs)\n", whole.length().Seconds(), whole.from.Seconds(), one.length().Seconds(), one.from.Seconds())
+	for _, of := range []struct {
+		what string
+		p    *progress
+	}{{"a commit of input", &r.progress}, {"new output for readers", &r.visible}} {
+		whole, one := of.p.longest(0), of.p.slowest(0)
+		fmt.Fprintf(&b, "longest time without %s: of all partitions %.1fs (from %.1fs), of one %.1fs (from %.1fs)\n", of.what, whole.length().Seconds(), whole.from.Seconds(), one.length().Seconds(), one.from.Seconds())
+	}
 	fmt.Fprintf(&b, "enrichers started: %v\n", r.f.began)
 	for _, msg := range slices.Sorted(maps.Keys(warnings)) {
 		fmt.Fprintf(&b, "  %5d × %s\n", warnings[msg], msg)
@@ -378,22 +416,25 @@ func (r *run) conclude(drained bool) (report string, good bool) {
 
 // read gives the ledger everything that a read_committed reader finds in a topic, from its
 // beginning to its end.
-func (r *run) read(p place) {
+func (r *run) read(p place) error {
 	topic := p.String() + r.suffix
 	ctx, cancel := context.WithTimeout(r.t.Context(), readTime)
 	defer cancel()
-	left := map[int32]int64{}
-	for n, end := range r.stable(ctx, topic) {
-		if end > 0 {
-			left[n] = end
-		}
+	left, err := r.stable(ctx, topic)
+	if err != nil {
+		return err
 	}
+	maps.DeleteFunc(left, func(_ int32, end int64) bool { return end == 0 })
 	client, err := kgo.NewClient(kgo.SeedBrokers(r.c.Addrs()...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	require.NoError(r.t, err)
+	if err != nil {
+		return err
+	}
 	defer client.Close()
 	for len(left) > 0 {
 		fetched := client.PollFetches(ctx)
-		require.NoError(r.t, fetched.Err0(), "read %s, left: %v", topic, left)
+		if err := fetched.Err0(); err != nil {
+			return fmt.Errorf("not read to the ends %v: %w", left, err)
+		}
 		fetched.EachRecord(func(rec *kgo.Record) {
 			if !rec.Attrs.IsControl() {
 				r.ledger.see(p, rec)
@@ -403,10 +444,11 @@ func (r *run) read(p place) {
 			}
 		})
 	}
+	return nil
 }
 
 // stable waits until no transaction is open, and gives the ends of the partitions.
-func (r *run) stable(ctx context.Context, topic string) map[int32]int64 {
+func (r *run) stable(ctx context.Context, topic string) (map[int32]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, stableTime)
 	defer cancel()
 	for {
@@ -421,8 +463,10 @@ func (r *run) stable(ctx context.Context, topic string) map[int32]int64 {
 			at[p] = e.Offset
 		}
 		if !open {
-			return at
+			return at, nil
 		}
-		require.True(r.t, sleep(ctx, lookEvery), "a transaction stays open on %s", topic)
+		if !sleep(ctx, lookEvery) {
+			return nil, errors.New("a transaction stays open")
+		}
 	}
 }
