@@ -58,8 +58,12 @@ type Result struct {
 	// from JSON it is the input; with Malformed it is empty; with Tombstone
 	// all three are nil.
 	Value [3][]byte
-	// Headers are to be added, after headers of the same names have been removed.
+	// Headers are to be added, after those of DropHeaders have been removed.
 	Headers []Header
+	// DropHeaders names the headers to remove: all that the Enricher is asked for
+	// if there is an object, since what an earlier enrichment said may not hold
+	// any more, such as a time for a redial that is now refused; else none.
+	DropHeaders []string
 
 	scratch scratch
 }
@@ -246,6 +250,6 @@ func (r *Result) reset() {
 	r.Advice = Advice{NotBeforeMS: -1}
 	r.Replaced = false
 	r.Value = [3][]byte{}
-	r.Headers = r.Headers[:0]
+	r.Headers, r.DropHeaders = r.Headers[:0], nil
 	r.scratch.cause, r.scratch.raw, r.scratch.text = nil, "", r.scratch.text[:0]
 }

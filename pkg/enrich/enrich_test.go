@@ -205,10 +205,15 @@ func TestFacts(t *testing.T) {
 func TestHeaderAttempt(t *testing.T) {
 	t.Parallel()
 
-	for text, want := range map[string]int{"": 1, "2": 2, "\t2 ": 2, "0": 1, "-1": 1, "x": 1, "99999999999": 2147483647, "\xff": 1} {
+	for _, tt := range []struct {
+		text string
+		want int
+	}{
+		{"", 1}, {"2", 2}, {"\t2 ", 2}, {"0", 1}, {"-1", 1}, {"x", 1}, {"99999999999", 2147483647}, {"\xff", 1},
+	} {
 		r := enrich.Result{}
-		newEnricher(t).Enrich(&enrich.Record{Value: []byte(`{}`), HeaderAttempt: []byte(text)}, &r)
-		require.Equal(t, want, r.Attempt, text)
+		newEnricher(t).Enrich(&enrich.Record{Value: []byte(`{}`), HeaderAttempt: []byte(tt.text)}, &r)
+		require.Equal(t, tt.want, r.Attempt, tt.text)
 	}
 }
 
@@ -263,10 +268,10 @@ func TestNoCommaInAnEmptyObject(t *testing.T) {
 
 	// An empty object has no cause, save where a path always finds something.
 	e := newEnricher(t, func(o *enrich.Options) { o.Paths.Code = []string{"!10"} })
-	for in, start := range map[string]string{"{}": `{"hangup":{`, "\t{ } ": "\t{ \"hangup\":{"} {
-		r := run(e, in)
+	for _, tt := range [][2]string{{`{}`, `{"hangup":{`}, {"\t{ } ", "\t{ \"hangup\":{"}} {
+		r := run(e, tt[0])
 		require.Equal(t, enrich.Enriched, r.Outcome)
-		require.True(t, strings.HasPrefix(valueOf(r), start), valueOf(r))
+		require.True(t, strings.HasPrefix(valueOf(r), tt[1]), valueOf(r))
 		require.True(t, json.Valid([]byte(valueOf(r))))
 	}
 }

@@ -23,7 +23,6 @@ const (
 	outcomesFile = goldenDir + "/outcomes.txt"
 )
 
-
 var update = flag.Bool("update", false, "write golden files and the example in docs/event.md anew")
 
 // eventFiles lists every event of testdata, as paths below eventsDir with slashes.
@@ -78,12 +77,12 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 
 	e, s := newRealEnricher(t), readSchema(t)
-	values, lines := map[string]string{}, ""
+	values, lines := map[string]string{}, &strings.Builder{}
 
 	for _, name := range eventFiles(t) {
 		value := readEvent(t, name)
 		r := run(e, string(value))
-		lines += name + ": " + factsLine(r, value) + "\n"
+		fmt.Fprintf(lines, "%s: %s\n", name, factsLine(r, value))
 
 		switch r.Outcome {
 		case enrich.Enriched, enrich.UnknownCode:
@@ -98,7 +97,7 @@ func TestGolden(t *testing.T) {
 
 	if *update {
 		require.NoError(t, os.RemoveAll(goldenDir))
-		writeFile(t, outcomesFile, lines)
+		writeFile(t, outcomesFile, lines.String())
 
 		for name, value := range values {
 			writeFile(t, filepath.Join(goldenDir, name), value)
@@ -107,7 +106,7 @@ func TestGolden(t *testing.T) {
 
 	want, err := os.ReadFile(outcomesFile)
 	require.NoError(t, err)
-	require.Equal(t, string(want), lines)
+	require.Equal(t, string(want), lines.String())
 	require.Equal(t, goldenValues(t), values)
 }
 

@@ -23,6 +23,7 @@ const (
 type headerSet struct {
 	code, fault, retryable, retryClass, notBefore, catalog bool
 
+	names       []string // of those that are wanted
 	yes, no, id []byte
 }
 
@@ -32,6 +33,7 @@ func newHeaderSet(names []string, id string) headerSet {
 	}
 
 	return headerSet{
+		names:      names,
 		code:       slices.Contains(names, headerCode),
 		fault:      slices.Contains(names, headerFault),
 		retryable:  slices.Contains(names, headerRetryable),
@@ -47,6 +49,8 @@ func newHeaderSet(names []string, id string) headerSet {
 // fill appends the headers for r. Values that are the event's own go into the
 // Result's scratch.
 func (h *headerSet) fill(r *Result) {
+	r.DropHeaders = h.names
+
 	s := &r.scratch
 	if h.code && r.HasCode {
 		if s.cause != nil {
