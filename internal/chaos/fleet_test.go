@@ -222,7 +222,7 @@ func (f *fleet) judge() (trouble []string, warnings map[string]int) {
 			}
 			if json.Unmarshal(line, &m) != nil {
 				trouble = append(trouble, fmt.Sprintf("enricher %s wrote: %s", name, line))
-				continue
+				break // stacks
 			}
 			if m.Conserved != nil && !*m.Conserved {
 				trouble = append(trouble, fmt.Sprintf("enricher %s does not conserve: %s", name, line))

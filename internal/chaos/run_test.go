@@ -303,9 +303,31 @@ func (r *run) watch(ctx context.Context) {
 		}
 	}
 	var both sync.WaitGroup
+	both.Go(func() { r.guard(ctx) })
 	both.Go(func() { look(&r.progress, r.committed) })
 	both.Go(func() { look(&r.visible, r.ends) })
 	both.Wait()
+}
+
+// guard sees that every enricher that runs has partitions again and again. One that hangs
+// would not be missed: the others do its work.
+func (r *run) guard(ctx context.Context) {
+	last := map[string]time.Time{}
+	for sleep(ctx, time.Second) {
+		for _, name := range instances() {
+			p := r.f.get(name)
+			n, _ := r.assigned(ctx, name)
+			switch {
+			case p == nil || n > 0 || last[name].IsZero():
+				last[name] = time.Now()
+			case time.Since(last[name]) > rejoinTime:
+				last[name] = time.Now()
+				r.tell("enricher %s hangs", name)
+				r.f.complain("enricher %s has had no partitions for %v; what it was at is in its log", name, rejoinTime)
+				_ = p.Dump() // it is started again by its fleet
+			}
+		}
+	}
 }
 
 // ends are those of the output for read_committed readers; -1 where they cannot be had now.

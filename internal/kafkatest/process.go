@@ -65,13 +65,22 @@ func (p *Process) Running() bool {
 // Kill ends the process by SIGKILL, as a crash would.
 func (p *Process) Kill() error { return p.end(syscall.SIGKILL, stopTime) }
 
-// Terminate asks the process to end, by SIGTERM, and kills it if that takes longer than
-// limit, which is an error.
+// Terminate asks the process to end, by SIGTERM. It is an error if that takes longer than
+// limit; then the process writes to its log what it is at, and is killed.
 func (p *Process) Terminate(limit time.Duration) error {
 	if err := p.end(syscall.SIGTERM, limit); err != nil {
-		return errors.Join(err, p.Kill())
+		return errors.Join(err, p.Dump())
 	}
 	return nil
+}
+
+// Dump makes the process write to its log what all its threads or goroutines are at, by
+// SIGQUIT, and ends it.
+func (p *Process) Dump() error {
+	if p.end(syscall.SIGQUIT, dumpTime) == nil {
+		return nil
+	}
+	return p.Kill() // Java goes on after SIGQUIT
 }
 
 // Pause stops the process in its tracks, by SIGSTOP: its connections stay open and
@@ -105,6 +114,9 @@ func (p *Process) end(s syscall.Signal, limit time.Duration) error {
 		return fmt.Errorf("process %d did not end within %s of %s", p.Pid(), limit, s)
 	}
 }
+
+// dumpTime is for writing stacks.
+const dumpTime = 2 * time.Second
 
 // watcher is a process that kills another one when this one dies: a test that is killed
 // or runs into its time limit runs no clean-up. It waits on a pipe that nobody

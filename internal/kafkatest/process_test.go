@@ -63,6 +63,12 @@ func TestProcessTerminates(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(log(), "up") }, 5*time.Second, time.Millisecond)
 	require.ErrorContains(t, deaf.Terminate(50*time.Millisecond), "did not end within 50ms of terminated")
 	require.False(t, deaf.Running(), "it was killed")
+
+	goes, log := script(t, `trap 'echo all threads' QUIT; echo up; while :; do sleep 0.01; done`)
+	require.Eventually(t, func() bool { return strings.Contains(log(), "up") }, 5*time.Second, time.Millisecond)
+	require.NoError(t, goes.Dump())
+	require.False(t, goes.Running(), "it was killed")
+	require.Contains(t, log(), "all threads")
 }
 
 func TestProcessThatCannotStart(t *testing.T) {
