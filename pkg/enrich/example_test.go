@@ -2,6 +2,7 @@ package enrich_test
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
@@ -59,6 +60,53 @@ func ExampleEnricher_Enrich() {
 	fmt.Printf("%s\n", res.AppendValue(nil))
 	// Output:
 	// { "HangupCauseCode": 3010.0, "price": 2.0 ,"hangup":{"name":"Busy Line","fault":"destination","retry":{"class":"long_delay"}}}
+}
+
+// A form, the body of a callback, comes out as a JSON object of its pairs.
+func ExampleEnricher_Enrich_form() {
+	opt := enrich.DefaultOptions()
+	opt.Fields = []string{"code", "name"}
+
+	e, err := enrich.New(catalog.Default(), opt)
+	if err != nil {
+		panic(err)
+	}
+
+	var res enrich.Result
+
+	e.Enrich(&enrich.Record{Value: []byte("HangupCauseCode=3010&To=%2B15555550100&CallerName=")}, &res)
+	fmt.Printf("%s\n", res.AppendValue(nil))
+	// Output:
+	// {"HangupCauseCode":"3010","To":"+15555550100","CallerName":"","hangup":{"code":3010,"name":"Busy Line"}}
+}
+
+// Advice counts from the record's timestamp, and its jitter from the call's id, so
+// that a replay gives the same.
+func ExampleAdvice() {
+	e, err := enrich.New(catalog.Default(), enrich.DefaultOptions())
+	if err != nil {
+		panic(err)
+	}
+
+	var res enrich.Result
+
+	value := []byte(`{"CallUUID":"672b0b3f","Direction":"outbound","HangupCauseCode":"3010"}`)
+
+	for _, attempt := range []string{"1", "2", "3", "4"} {
+		e.Enrich(&enrich.Record{Value: value, TimestampMS: 1_795_514_400_000, HeaderAttempt: []byte(attempt)}, &res)
+
+		if a := res.Advice; a.Retryable {
+			fmt.Printf("call %d of %d has ended: again in %d s, at %s\n", a.Attempt, a.MaxAttempts, a.DelayS,
+				time.UnixMilli(a.NotBeforeMS).UTC().Format(time.TimeOnly))
+		} else {
+			fmt.Printf("call %d of %d has ended: %s\n", a.Attempt, a.MaxAttempts, a.Reason)
+		}
+	}
+	// Output:
+	// call 1 of 4 has ended: again in 747 s, at 10:12:27
+	// call 2 of 4 has ended: again in 1113 s, at 10:18:33
+	// call 3 of 4 has ended: again in 3537 s, at 10:58:57
+	// call 4 of 4 has ended: attempts_exhausted
 }
 
 // Explain tells which rule decided, and what the ones before it saw.

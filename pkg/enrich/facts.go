@@ -28,7 +28,7 @@ func (e *Enricher) identify(ev *event, r *Result) bool {
 
 	if raw, i := ev.first(&e.find.name); i >= 0 {
 		r.Evidence = EvidenceName
-		e.identifyName(trimSpace(r.text(raw)), r)
+		e.identifyName(r.text(raw), r)
 
 		return true
 	}
@@ -60,7 +60,7 @@ func (e *Enricher) identifyCode(text string, r *Result) {
 }
 
 func (e *Enricher) identifyName(text string, r *Result) {
-	entry, ok := e.snap.LookupName(text)
+	entry, ok := e.snap.LookupName(trimSpace(text))
 	if !ok {
 		r.unknown(UnknownName, text)
 

@@ -1,6 +1,8 @@
 package enrich_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +15,13 @@ func deep(n int) string { return strings.Repeat(`{"a":[`, n/2) + strings.Repeat(
 
 func TestMalformed(t *testing.T) {
 	t.Parallel()
+
+	reached := map[enrich.Reason]bool{
+		enrich.OutputTooLarge:   true, // the pipeline says it
+		enrich.CodeNotInCatalog: true, // in TestRules these three
+		enrich.BadCode:          true,
+		enrich.UnknownName:      true,
+	}
 
 	for name, tt := range map[string]struct {
 		value  string
@@ -64,6 +73,8 @@ func TestMalformed(t *testing.T) {
 		"ampersands":                 {"&&&", "", enrich.Unrecognised, "neither"},
 		"UTF-16":                     {"\xff\xfe{\x00}\x00", "", enrich.Unrecognised, "neither"},
 	} {
+		reached[tt.reason] = true
+
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
@@ -77,6 +88,8 @@ func TestMalformed(t *testing.T) {
 			require.Empty(t, r.Headers)
 		})
 	}
+
+	require.ElementsMatch(t, enrich.Reasons(), slices.Collect(maps.Keys(reached)))
 }
 
 func TestSoundThoughOdd(t *testing.T) {
