@@ -67,6 +67,15 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Pipeline is the filter, for those who want to look at its figures.
 func (a *App) Pipeline() *pipeline.Pipeline { return a.pipeline }
 
+// OpsAddr is the address that health and metrics are served on, with the real port; "" if they
+// are turned off.
+func (a *App) OpsAddr() string {
+	if a.ops == nil {
+		return ""
+	}
+	return a.ops.Addr()
+}
+
 // Run filters until ctx ends; then it drains, commits and leaves the group. The operator's
 // endpoints answer until the very end.
 func (a *App) Run(ctx context.Context) error {

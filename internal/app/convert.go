@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
@@ -16,9 +15,10 @@ import (
 // EnrichOptions is the part of a configuration that pkg/enrich wants.
 func EnrichOptions(cfg *config.Config) enrich.Options {
 	paths := enrich.Paths(cfg.Enrich.Paths)
+	headers := append([]string{}, cfg.Enrich.Headers...) // never nil, which would mean all of them
 	return enrich.Options{
 		Format: enrich.Format(cfg.Input.Format), PassInvalidUTF8: cfg.Input.InvalidUTF8 == config.InvalidUTF8Pass, MaxDepth: cfg.Input.MaxDepth,
-		Field: cfg.Enrich.Field, Fields: cfg.Enrich.Fields, Headers: slices.Concat([]string{}, cfg.Enrich.Headers), ForeignWhen: cfg.Enrich.ForeignWhen,
+		Field: cfg.Enrich.Field, Fields: cfg.Enrich.Fields, Headers: headers, ForeignWhen: cfg.Enrich.ForeignWhen,
 		Paths: paths, RedialAnswered: cfg.Enrich.RedialAnswered, RedialBLegs: cfg.Enrich.RedialBLegs, OptIn: cfg.Enrich.OptIn,
 	}
 }
