@@ -16,7 +16,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -30,6 +29,8 @@ type Config struct {
 	Brokers  []string // bootstrap addresses, host:port
 	ClientID string
 	Topics   []string // the topics whose metadata is kept; others are not seen
+	// Dial opens connections; nil: TCP. Tests put faults here.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // AnyNode routes a request to whichever broker answers, over the connection
@@ -38,6 +39,7 @@ const AnyNode = -1
 
 const (
 	dialTimeout    = 3 * time.Second
+	keepAlive      = 15 * time.Second
 	requestTimeout = 10 * time.Second
 	idleTimeout    = 5 * time.Minute
 	// metadataTTL is an upper bound (kafka-go draws from below it): a moved
@@ -58,27 +60,33 @@ type Client struct {
 	addr      net.Addr
 	brokers   []string
 	clientID  string
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	formatter *kmsg.RequestFormatter
 
-	refreshMu sync.Mutex
-	refreshed time.Time
+	refreshing lock
+	refreshed  time.Time
 }
 
 // NewClient prepares a client; it connects with the first request.
 func NewClient(cfg Config) *Client {
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+	}
 	return &Client{
 		transport: &kafka.Transport{
-			Dial:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+			Dial:           cfg.Dial,
 			DialTimeout:    dialTimeout,
 			IdleTimeout:    idleTimeout,
 			MetadataTTL:    metadataTTL,
 			MetadataTopics: cfg.Topics,
 			ClientID:       cfg.ClientID,
 		},
-		addr:      kafka.TCP(cfg.Brokers...),
-		brokers:   cfg.Brokers,
-		clientID:  cfg.ClientID,
-		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(cfg.ClientID)),
+		addr:       kafka.TCP(cfg.Brokers...),
+		brokers:    cfg.Brokers,
+		clientID:   cfg.ClientID,
+		dial:       cfg.Dial,
+		refreshing: newLock(),
+		formatter:  kmsg.NewRequestFormatter(kmsg.FormatterClientID(cfg.ClientID)),
 	}
 }
 
@@ -154,8 +162,10 @@ func Leader(l protocol.Cluster, topic string, partition int32) int32 {
 // Refresh asks for new metadata and waits for it, at most once every 50 ms for
 // the whole client.
 func (c *Client) Refresh(ctx context.Context) {
-	c.refreshMu.Lock()
-	defer c.refreshMu.Unlock()
+	if !c.refreshing.acquire(ctx) {
+		return
+	}
+	defer c.refreshing.release()
 	if time.Since(c.refreshed) < refreshPause {
 		return
 	}

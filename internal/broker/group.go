@@ -24,7 +24,6 @@ type GroupConfig struct {
 const (
 	heartbeatInterval = 300 * time.Millisecond
 	joinBackoff       = 100 * time.Millisecond
-	partitionWatch    = 2 * time.Second
 )
 
 // Group is this process's membership in a consumer group (classic protocol,
@@ -39,17 +38,17 @@ type Group struct {
 // JoinGroup begins to join; Next waits for the assignment.
 func (c *Client) JoinGroup(cfg GroupConfig) (*Group, error) {
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID:                     cfg.Group,
-		Brokers:                c.brokers,
-		Dialer:                 &kafka.Dialer{ClientID: c.clientID, Timeout: dialTimeout},
-		Topics:                 cfg.Topics,
-		GroupBalancers:         []kafka.GroupBalancer{kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}},
-		HeartbeatInterval:      heartbeatInterval,
-		WatchPartitionChanges:  true,
-		PartitionWatchInterval: partitionWatch,
-		SessionTimeout:         cfg.SessionTimeout,
-		RebalanceTimeout:       max(cfg.RevokeTimeout, cfg.SessionTimeout),
-		JoinGroupBackoff:       joinBackoff,
+		ID:                cfg.Group,
+		Brokers:           c.brokers,
+		Dialer:            &kafka.Dialer{ClientID: c.clientID, Timeout: dialTimeout, DialFunc: c.dial},
+		Topics:            cfg.Topics,
+		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}},
+		HeartbeatInterval: heartbeatInterval,
+		SessionTimeout:    cfg.SessionTimeout,
+		// kafka-go's own watch for new partitions is off: it shares the heartbeat's connection,
+		// and a slow answer to it would delay the heartbeat.
+		RebalanceTimeout: max(cfg.RevokeTimeout, cfg.SessionTimeout),
+		JoinGroupBackoff: joinBackoff,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("join group %q: %w", cfg.Group, err)

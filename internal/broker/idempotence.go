@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -17,14 +16,16 @@ type idempotence struct {
 	client *Client
 	log    *zap.Logger
 
-	mu sync.Mutex
+	mu lock
 	id identity
 	ok bool
 }
 
 func (i *idempotence) identify(ctx context.Context) (identity, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	if !i.mu.acquire(ctx) {
+		return identity{}, fmt.Errorf("get a producer id: %w", ctx.Err())
+	}
+	defer i.mu.release()
 	if i.ok {
 		return i.id, nil
 	}
@@ -56,8 +57,8 @@ func (*idempotence) prepare(context.Context, []producePart) error { return nil }
 // was lost with an unclean leader), so a batch whose acknowledgement was lost
 // may now come twice: that is what at_least_once allows.
 func (i *idempotence) renew(serial uint32, cause error) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.mu <- struct{}{}
+	defer i.mu.release()
 	if i.ok && i.id.serial == serial {
 		i.ok = false
 		i.log.Warn("the broker does not know this producer any more, taking a new id; unacknowledged batches may come twice", zap.Error(cause))
@@ -66,7 +67,7 @@ func (i *idempotence) renew(serial uint32, cause error) error {
 }
 
 func (i *idempotence) forget() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.mu <- struct{}{}
+	defer i.mu.release()
 	i.ok = false
 }

@@ -109,7 +109,7 @@ func NewProducer(c *Client, cfg ProducerConfig) *Producer {
 		interrupted: make(chan struct{}, 1),
 		stock:       make(chan *recordbatch.Compressor, 8), //nolint:mnd // more than cores would be idle
 	}
-	p.ids = &idempotence{client: c, log: cfg.Log}
+	p.ids = &idempotence{client: c, log: cfg.Log, mu: newLock()}
 	p.sendEpoch.Store(math.MaxUint64)
 	if cfg.Transaction != nil {
 		p.ids = cfg.Transaction

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -23,7 +22,7 @@ type Transaction struct {
 	timeout     time.Duration
 	coordinator *Coordinator
 
-	mu    sync.Mutex
+	mu    lock
 	ident identity
 	ok    bool // ident may be used
 	added map[TopicPartition]struct{}
@@ -38,15 +37,17 @@ var ErrTwin = errors.New("another process uses the same instance name")
 func (c *Client) NewTransaction(id string, timeout time.Duration, log *zap.Logger) *Transaction {
 	return &Transaction{
 		client: c, log: log, id: id, timeout: timeout, coordinator: newTransactionCoordinator(c, id),
-		added: map[TopicPartition]struct{}{},
+		added: map[TopicPartition]struct{}{}, mu: newLock(),
 	}
 }
 
 // Begin takes the transactional id over: what a former process with it left open is
 // aborted, and that process, if it still runs, is fenced.
 func (t *Transaction) Begin(ctx context.Context) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if !t.mu.acquire(ctx) {
+		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
+	}
+	defer t.mu.release()
 	return t.init(ctx, -1, -1)
 }
 
@@ -54,8 +55,10 @@ func (t *Transaction) Begin(ctx context.Context) error {
 // time-out. It asks with its own id and epoch: that is refused, with ErrTwin, if
 // another process has taken the id over, and never takes it back from it.
 func (t *Transaction) Abort(ctx context.Context) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if !t.mu.acquire(ctx) {
+		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
+	}
+	defer t.mu.release()
 	return t.init(ctx, t.ident.producerID, t.ident.epoch)
 }
 
@@ -90,9 +93,11 @@ func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) e
 	return nil
 }
 
-func (t *Transaction) identify(context.Context) (identity, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *Transaction) identify(ctx context.Context) (identity, error) {
+	if !t.mu.acquire(ctx) {
+		return identity{}, fmt.Errorf("wait for the transaction: %w", ctx.Err())
+	}
+	defer t.mu.release()
 	if !t.ok {
 		return identity{}, fmt.Errorf("%w: transaction has to be begun anew", ErrInterrupted)
 	}
@@ -100,8 +105,8 @@ func (t *Transaction) identify(context.Context) (identity, error) {
 }
 
 func (t *Transaction) renew(serial uint32, cause error) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.mu <- struct{}{}
+	defer t.mu.release()
 	if serial != t.ident.serial {
 		return nil // about a batch of before the last Abort
 	}
@@ -110,8 +115,10 @@ func (t *Transaction) renew(serial uint32, cause error) error {
 
 // prepare puts partitions into the transaction before the first record goes to them.
 func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if !t.mu.acquire(ctx) {
+		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
+	}
+	defer t.mu.release()
 	var fresh []TopicPartition
 	for _, p := range parts {
 		if _, ok := t.added[p.queue.TopicPartition]; !ok {
@@ -147,8 +154,10 @@ func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
 // it. ErrLostMembership and ErrInterrupted mean that it was not committed; after any
 // error but those its fate is not known until Abort.
 func (t *Transaction) Commit(ctx context.Context, group *Coordinator, m Membership, offsets map[TopicPartition]int64) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if !t.mu.acquire(ctx) {
+		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
+	}
+	defer t.mu.release()
 	if !t.ok {
 		return fmt.Errorf("%w: transaction has to be begun anew", ErrInterrupted)
 	}

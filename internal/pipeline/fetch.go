@@ -42,6 +42,7 @@ func (s *session) supervise() {
 	for {
 		layout, err := s.p.client.Layout(s.fetch)
 		if err == nil {
+			s.watchCounts(layout)
 			s.mu.Lock()
 			for node := range layout.Brokers {
 				if _, ok := s.fetchers[node]; !ok {
@@ -56,6 +57,21 @@ func (s *session) supervise() {
 		case <-s.fetch.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// watchCounts notices partitions that are added while the filter runs.
+func (s *session) watchCounts(layout protocol.Cluster) {
+	for i, topic := range s.p.cfg.Topics {
+		if n := len(layout.Topics[topic].Partitions); n > int(s.p.inputs[i]) {
+			s.fail(s.grown(topic, i))
+		}
+	}
+	for _, t := range s.p.targets() {
+		if n := len(layout.Topics[t.topic].Partitions); n > len(t.queues) && !t.grown {
+			t.grown = true
+			s.p.log.Warn("topic has more partitions than at the start; they get nothing until all instances are restarted", zap.String("topic", t.topic), zap.Int("partitions", n), zap.Int("at_start", len(t.queues)))
 		}
 	}
 }

@@ -93,6 +93,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	lag := desc("partition_lag_records", "Records between the committed offset and the end of an owned partition.", "topic", "partition")
 	lags := c.p.Lags()
 	for _, l := range lags {
+		if l.Records < 0 {
+			continue // not known yet: 0 would read as caught up, and scale to zero
+		}
 		gauge(lag, l.Records, l.Topic, strconv.Itoa(int(l.Partition)))
 	}
 	gauge(desc("assigned_partitions", "Input partitions that this process owns."), int64(len(lags)))
@@ -102,7 +105,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 type Lag struct {
 	Topic     string
 	Partition int32
-	Records   int64 // end of what may be read, less the committed offset; 0 while neither is known
+	Records   int64 // end of what may be read, less the committed offset; -1: not known yet
 	Committed int64 // -1: nothing committed yet
 }
 
@@ -117,8 +120,8 @@ func (p *Pipeline) Lags() []Lag {
 	lags := make([]Lag, 0, len(s.order))
 	for _, part := range s.order {
 		l := Lag{Topic: part.Topic, Partition: part.Partition, Committed: part.committed}
-		if from := max(part.committed, part.start); part.highWater > from {
-			l.Records = part.highWater - from
+		if l.Records = -1; part.highWater >= 0 {
+			l.Records = max(part.highWater-max(part.committed, part.start), 0)
 		}
 		lags = append(lags, l)
 	}

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -107,7 +106,7 @@ type Pipeline struct {
 	enricher atomic.Pointer[enrich.Enricher] // one batch sees one
 	log      *zap.Logger
 
-	turn     sync.RWMutex        // held for reading by a worker for each batch, for writing by a cut
+	turn     *turnstile          // between the workers' batches and the cuts
 	txn      *broker.Transaction // nil: at least once
 	producer *broker.Producer
 	output   *target
@@ -123,7 +122,7 @@ type Pipeline struct {
 
 // New prepares a pipeline.
 func New(cfg Config, client *broker.Client, e *enrich.Enricher, log *zap.Logger) *Pipeline {
-	p := &Pipeline{cfg: cfg, client: client, log: log, Ledger: newLedger(cfg.Routes), Metrics: newMetrics()}
+	p := &Pipeline{cfg: cfg, client: client, log: log, turn: newTurnstile(), Ledger: newLedger(cfg.Routes), Metrics: newMetrics()}
 	p.enricher.Store(e)
 	return p
 }

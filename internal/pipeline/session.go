@@ -142,11 +142,15 @@ func (s *session) checkCounts() error {
 	for i, topic := range s.p.cfg.Topics {
 		for _, tp := range s.a.Partitions {
 			if tp.Topic == topic && tp.Partition >= s.p.inputs[i] {
-				return fmt.Errorf("input topic %q has grown beyond the %d partitions it had at the start: restart to take up the new ones (all instances)", topic, s.p.inputs[i])
+				return s.grown(topic, i)
 			}
 		}
 	}
 	return nil
+}
+
+func (s *session) grown(topic string, i int) error {
+	return fmt.Errorf("input topic %q has grown beyond the %d partitions it had at the start: restart to take up the new ones (all instances)", topic, s.p.inputs[i])
 }
 
 // fail ends the session with its first error.
@@ -243,15 +247,16 @@ func (s *session) commitOffsets(ctx context.Context, offsets map[broker.TopicPar
 // cut stops every worker between two batches for as long as it takes to note where they
 // are and to close the output queues behind them.
 func (s *session) cut() (offsets map[broker.TopicPartition]int64, epoch uint64) {
-	s.p.turn.Lock()
-	defer s.p.turn.Unlock()
 	offsets = map[broker.TopicPartition]int64{}
-	for _, part := range s.order {
-		if part.position != part.committed {
-			offsets[part.TopicPartition] = part.position
+	s.p.turn.cut(func() {
+		for _, part := range s.order {
+			if part.position != part.committed {
+				offsets[part.TopicPartition] = part.position
+			}
 		}
-	}
-	return offsets, s.p.producer.Cut()
+		epoch = s.p.producer.Cut()
+	})
+	return offsets, epoch
 }
 
 // settle lets the workers finish the batch they are at, waits for the acknowledgements,

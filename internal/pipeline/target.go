@@ -11,6 +11,7 @@ type target struct {
 	topic     string
 	queues    []*broker.Queue
 	byNumber  bool // output partition = input partition
+	grown     bool // that the topic has more partitions now has been said
 	maxRecord int  // largest record, encoded, that fits the topic
 }
 

@@ -64,8 +64,8 @@ func (w *worker) run() {
 
 // jump moves the position to where the fetcher goes on after the log had lost its place.
 func (w *worker) jump(to int64) {
-	w.p.turn.RLock()
-	defer w.p.turn.RUnlock()
+	w.p.turn.enter()
+	defer w.p.turn.leave()
 	w.part.position = to
 }
 
@@ -112,8 +112,8 @@ func (w *worker) damaged(rest []byte, cause error, mayPass bool) ([]byte, error)
 // step takes one batch from the front. The pipeline's position moves over it together with
 // its output: a commit waits for steps to end, and sees none half done.
 func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error) {
-	w.p.turn.RLock()
-	defer w.p.turn.RUnlock()
+	w.p.turn.enter()
+	defer w.p.turn.leave()
 	if w.s.fetch.Err() != nil {
 		return nil, nil // the session ends: what is left is not committed
 	}
