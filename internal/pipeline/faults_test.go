@@ -456,3 +456,25 @@ func TestLimitLoweredWhileRunning(t *testing.T) {
 		require.GreaterOrEqual(t, len(w.read("out", 3)), 3)
 	})
 }
+
+// An event that was enriched before gets its object and its headers anew; a header that does
+// not apply any more goes, and the others stay in their order.
+func TestEnrichedAgain(t *testing.T) {
+	w := newWorld(t, same(1))
+	cl := w.client(kgo.DefaultProduceTopic("in"))
+	last := strings.Replace(busy, "{", `{"attempt":9,`, 1)
+	require.NoError(t, cl.ProduceSync(t.Context(), &kgo.Record{Value: []byte(last), Headers: []kgo.RecordHeader{
+		{Key: "first", Value: []byte("1")}, {Key: "hangup-not-before", Value: []byte("2026-01-01T00:00:00.000Z")},
+		{Key: "hangup-retryable", Value: []byte("true")}, {Key: "last", Value: nil},
+	}}).FirstErr())
+	f := w.start(w.cfg)
+	w.until("in", func() bool { return f.Ledger.Totals().In == 1 })
+	require.NoError(t, f.stop())
+	out := w.read("out", 1)[0]
+	var names []string
+	for _, h := range out.Headers {
+		names = append(names, h.Key)
+	}
+	require.Equal(t, []string{"first", "last", "hangup-code", "hangup-fault", "hangup-retryable", "hangup-retry-class", "hangup-catalog"}, names)
+	require.Equal(t, "false", header(out, "hangup-retryable"))
+}

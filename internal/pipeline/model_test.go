@@ -251,7 +251,7 @@ func (m *model) bury() {
 		if p.wire.dead() {
 			m.note("bury %s", p.name)
 			p.cancel()
-			<-p.done
+			m.note("buried: %v", <-p.done)
 			delete(m.filters, p.name)
 		}
 	}

@@ -32,7 +32,6 @@ type worker struct {
 	result       enrich.Result
 	matched      []int // routes that the event goes to
 	out          broker.Record
-	drop         []string
 	add          []recordbatch.Header
 	tally        tally
 }
@@ -218,15 +217,11 @@ func (w *worker) outgoing(rec *recordbatch.Record) {
 	if w.result.Outcome == enrich.Malformed {
 		w.out.Value = [3][]byte{rec.Value} // for routes of malformed events: as it came
 	}
-	if len(w.result.Headers) == 0 {
-		return
-	}
-	w.add, w.drop = w.add[:0], w.drop[:0]
+	w.add = w.add[:0]
 	for _, h := range w.result.Headers {
 		w.add = append(w.add, recordbatch.Header{Name: h.Name, Value: h.Value})
-		w.drop = append(w.drop, h.Name)
 	}
-	w.out.Add, w.out.Drop = w.add, w.drop
+	w.out.Add, w.out.Drop = w.add, w.result.DropHeaders
 }
 
 func (w *worker) append(t *target, rec *recordbatch.Record) error {
