@@ -464,8 +464,10 @@ func TestEnrichedAgain(t *testing.T) {
 	cl := w.client(kgo.DefaultProduceTopic("in"))
 	last := strings.Replace(busy, "{", `{"attempt":9,`, 1)
 	require.NoError(t, cl.ProduceSync(t.Context(), &kgo.Record{Value: []byte(last), Headers: []kgo.RecordHeader{
-		{Key: "first", Value: []byte("1")}, {Key: "hangup-not-before", Value: []byte("2026-01-01T00:00:00.000Z")},
-		{Key: "hangup-retryable", Value: []byte("true")}, {Key: "last", Value: nil},
+		{Key: "first", Value: []byte("1")},
+		{Key: "hangup-not-before", Value: []byte("2026-01-01T00:00:00.000Z")},
+		{Key: "hangup-retryable", Value: []byte("true")},
+		{Key: "last", Value: nil},
 	}}).FirstErr())
 	f := w.start(w.cfg)
 	w.until("in", func() bool { return f.Ledger.Totals().In == 1 })

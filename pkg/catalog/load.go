@@ -2,9 +2,10 @@ package catalog
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
+	"io"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/callstream/enricher/internal/strictyaml"
@@ -56,14 +57,19 @@ func Load(overlayPaths ...string) (*Snapshot, error) {
 	return s, nil
 }
 
-// Parse is Load for overlays that are already in memory; names stand for the files in messages.
+// Parse is Load for overlays that are already in memory. names stand for the files in
+// messages; an overlay without one is called by its number, from 1.
 func Parse(names []string, overlays [][]byte) (*Snapshot, error) {
 	var (
 		docs     []*strictyaml.Document
 		mistakes strictyaml.Mistakes
 	)
 	for i, src := range overlays {
-		doc, ms := parse(names[i], src)
+		name := fmt.Sprintf("overlay %d", i+1)
+		if i < len(names) {
+			name = names[i]
+		}
+		doc, ms := parse(name, src)
 		mistakes = append(mistakes, ms...)
 		if doc != nil {
 			docs = append(docs, doc)
@@ -83,15 +89,21 @@ func overlaid(docs []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
 }
 
 func read(path string) (*strictyaml.Document, strictyaml.Mistakes) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxFile {
-		return nil, strictyaml.Mistakes{{File: path, Msg: fmt.Sprintf("larger than %d bytes, the most a catalog file may have", maxFile)}}
-	}
-	src, err := os.ReadFile(path) //nolint:gosec // reading the file that the operator names is the purpose
+	src, err := readBounded(path)
 	if err != nil {
 		return nil, strictyaml.Mistakes{{File: path, Msg: fmt.Sprintf("cannot be read: %v", err)}}
 	}
 	return parse(path, src)
+}
+
+// readBounded reads at most one byte more than a file may have: a pipe has no size to ask for.
+func readBounded(path string) ([]byte, error) {
+	file, err := os.Open(path) //nolint:gosec // reading the file that the operator names is the purpose
+	if err != nil {
+		return nil, err //nolint:wrapcheck // wrapped by the caller; it names the operation and the file
+	}
+	defer file.Close()                                 //nolint:errcheck // nothing was written
+	return io.ReadAll(io.LimitReader(file, maxFile+1)) //nolint:wrapcheck // as above
 }
 
 func parse(name string, src []byte) (*strictyaml.Document, strictyaml.Mistakes) {
@@ -100,7 +112,7 @@ func parse(name string, src []byte) (*strictyaml.Document, strictyaml.Mistakes) 
 	}
 	doc, err := strictyaml.Parse(name, src)
 	if err != nil {
-		return nil, asMistakes(name, err)
+		return nil, asMistakes(err)
 	}
 	return doc, nil
 }
@@ -146,12 +158,9 @@ func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
 	return newSnapshot(file.Name, file.Revision, entries, legacy), nil
 }
 
-func asMistakes(name string, err error) strictyaml.Mistakes {
-	if ms, ok := err.(strictyaml.Mistakes); ok { //nolint:errorlint // returned as it is, see strictyaml.Parse
-		return slices.Clone(ms)
-	}
-	if m, ok := err.(strictyaml.Mistake); ok { //nolint:errorlint // as above
-		return strictyaml.Mistakes{m}
-	}
-	return strictyaml.Mistakes{{File: name, Msg: err.Error()}}
+// asMistakes is for strictyaml.Parse, whose errors are all Mistakes.
+func asMistakes(err error) strictyaml.Mistakes {
+	var ms strictyaml.Mistakes
+	_ = errors.As(err, &ms)
+	return ms
 }

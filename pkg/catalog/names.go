@@ -59,6 +59,13 @@ func (x *nameIndex) slot(folded []byte) *nameSlot {
 	}
 }
 
+// foldable tells whether a name can be looked up.
+func foldable(name string) bool {
+	var buf [maxName]byte
+	_, ok := fold(&buf, name)
+	return ok
+}
+
 // fold writes a name in lower case, with each run of space, '_' and '-' as one '_', and
 // none at the ends. It reports false for a name that is empty or too long.
 func fold(buf *[maxName]byte, name string) ([]byte, bool) {

@@ -18,6 +18,7 @@ type build struct {
 	unread   strictyaml.Mistakes   // values that could not be decoded
 	mistakes strictyaml.Mistakes   // values that break a rule
 	builtIn  []*strictyaml.Document
+	last     *strictyaml.Document // the file that was laid last
 }
 
 // all are the mistakes to report: a value that could not be decoded is not also held to the rules.
@@ -74,6 +75,10 @@ func (b *build) putName(doc *strictyaml.Document, path string, l LegacyName) {
 		b.mistake(doc, path+".name", "%q stands already at %s of this file: one name has one code", l.Name, old.path)
 		return
 	}
+	if !doc.Has(path + ".code") {
+		b.mistake(doc, path, "code is missing") // 0 would be a code
+		return
+	}
 	if l.Ground == "" {
 		b.mistake(doc, path, "ground is missing: say why this name is this code and no other")
 	}
@@ -110,10 +115,12 @@ func (b *build) overlay(doc *strictyaml.Document) {
 		Entries     []overlayEntry `yaml:"entries"`
 		LegacyNames []LegacyName   `yaml:"legacy_names"`
 	}
-	b.unread = append(b.unread, doc.Decode(&file)...)
+	found := doc.Decode(&file)
+	b.unread = append(b.unread, allowNulls(doc, len(file.Entries), found)...)
+	b.last = doc
 	seen := map[int32]string{}
 	for i := range file.Entries {
-		o, path := &file.Entries[i], "entries["+strconv.Itoa(i)+"]"
+		o, path := &file.Entries[i], entryPath(i)
 		if !doc.Has(path + ".code") {
 			b.mistake(doc, path, "code is missing")
 			continue
@@ -141,6 +148,9 @@ func (b *build) lay(doc *strictyaml.Document, path string, o *overlayEntry) {
 			b.mistake(doc, path, "code %d cannot be disabled: there is no such code%s", o.Code, b.nearestCode(o.Code))
 			return
 		}
+		if !alone(&o.Entry) {
+			b.mistake(doc, path+".disabled", "a code that is disabled has no other fields: leave them out")
+		}
 		delete(b.entries, o.Code)
 		maps.DeleteFunc(b.names, func(_ string, l placedName) bool { return l.Code == o.Code })
 		return
@@ -154,6 +164,7 @@ func (b *build) lay(doc *strictyaml.Document, path string, o *overlayEntry) {
 	type plain overlayEntry
 	p := plain(merged)
 	_ = o.value.Decode(&p) // its mistakes have been reported when the file was decoded
+	clearNulls(doc, path, &p.Entry)
 	if doc.Has(path+".retry.class") && !delays(p.Retry.Class) {
 		p.Retry = withoutDelays(p.Retry, o.Retry)
 	}

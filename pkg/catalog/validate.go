@@ -24,10 +24,8 @@ const (
 // check holds the finished catalog to its rules.
 func (b *build) check() {
 	if len(b.entries) > maxEntries {
-		for _, p := range b.entries {
-			b.mistake(p.doc, "", "more than %d entries", maxEntries)
-			return
-		}
+		b.mistake(b.last, "entries", "with these the catalog has more than %d codes", maxEntries)
+		return
 	}
 	byName := map[string]placed{}
 	for _, code := range slices.Sorted(maps.Keys(b.entries)) {
@@ -37,8 +35,11 @@ func (b *build) check() {
 		c.lists()
 		c.retry()
 		var buf [maxName]byte
-		folded, _ := fold(&buf, p.Name)
-		if other, ok := byName[string(folded)]; ok && p.Name != "" {
+		folded, ok := fold(&buf, p.Name)
+		if !ok {
+			continue // reported with the texts
+		}
+		if other, ok := byName[string(folded)]; ok {
 			if b.isBuiltIn(p.doc) || !p.doc.Has(p.path+".name") { // the other one has taken the name
 				c.p, other = other, p
 			}
@@ -93,6 +94,8 @@ func (c *checker) texts() {
 			c.wrong(t.field, "has %d characters, at most %d", n, t.most)
 		case strings.ContainsAny(t.text, "\n\r"):
 			c.wrong(t.field, "is more than one line")
+		case t.field == "name" && !foldable(t.text):
+			c.wrong(t.field, "%q cannot be looked up: a name has 1 to %d bytes besides outer ' ', '_' and '-'", t.text, maxName)
 		}
 	}
 	if c.p.Provisional && c.p.Source == "" {
