@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"os/signal"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,7 +18,9 @@ var update = flag.Bool("update", false, "write what is generated instead of comp
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"enricher": func() {
-			os.Exit(cli.Execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // as in main
+			context.AfterFunc(ctx, stop)
+			os.Exit(cli.Execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
 	})
 }
@@ -38,7 +41,11 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
+			"exits":   exits,
+			"kafka":   kafka,
+			"produce": produce,
+			"consume": consume,
+			"json":    jsonIs,
 		},
 	})
 }
