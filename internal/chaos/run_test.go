@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +61,9 @@ func newRun(t *testing.T, c *kafkatest.Cluster, bin, suffix string, seed uint64,
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
+			for id := range numBrokers {
+				_ = os.WriteFile(filepath.Join(dir, "broker"+strconv.Itoa(id+1)+".log"), []byte(c.Log(t, id+1)), 0o600)
+			}
 			t.Logf("configurations and logs are in %s", dir)
 			return
 		}
