@@ -152,6 +152,9 @@ func TestDocsRulesOfOverlays(t *testing.T) {
 		"a list is replaced":           {"flags: [compliance_block]", func(e *catalog.Entry) bool { return list(e.Flags) == "compliance_block" }},
 		"[] empties a list":            {"flags: []", func(e *catalog.Entry) bool { return len(e.Flags) == 0 }},
 		"a group is changed by fields": {"nearest: {sip: 0}", func(e *catalog.Entry) bool { return e.Nearest == catalog.Nearest{Q850: was.Nearest.Q850} }},
+		"null empties a list":          {"flags:", func(e *catalog.Entry) bool { return len(e.Flags) == 0 }},
+		"null empties a group":         {"nearest: null", func(e *catalog.Entry) bool { return e.Nearest == catalog.Nearest{} }},
+		"null takes a word back":       {"retry: {target: null}", func(e *catalog.Entry) bool { return e.Retry.Target == "" && e.Retry.Class == was.Retry.Class }},
 		"params are replaced":          {"params: {a: b}", func(e *catalog.Entry) bool { return len(e.Params) == 1 && e.Params["a"] == "b" }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,6 +163,13 @@ func TestDocsRulesOfOverlays(t *testing.T) {
 			require.True(t, tc.want(e), "%+v", e)
 		})
 	}
-	_, err = laid(t, "entries:\n  - code: 3050\n    name:\n")
-	require.ErrorContains(t, err, "has no value; expected a string, or leave the key out")
+	for _, required := range []string{"name", "summary", "remedy", "fault", "retry: {class", "retry: {auto", "retry: {why"} {
+		end := strings.Repeat("}", strings.Count(required, "{"))
+		_, err = laid(t, "entries:\n  - code: 3050\n    "+required+": null"+end+"\n")
+		require.ErrorContains(t, err, "has no value; expected a string, or leave the key out", required)
+	}
+	_, err = laid(t, "entries:\n  - code: 3130\n    retry: {fix: null}\n")
+	require.ErrorContains(t, err, "entries[0].retry.fix: is missing", "an entry has to be complete afterwards")
+	_, err = laid(t, "entries:\n  - {code: 3050, disabled: true, fault: carrier}\n")
+	require.ErrorContains(t, err, "has no other fields")
 }
