@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 )
 
 // Change is one difference between two snapshots.
 type Change struct {
 	Code int32  `json:"code"`
 	Kind Kind   `json:"kind"`
-	Path string `json:"path,omitempty"` // the field, dotted; "" for a whole entry
-	Old  string `json:"old,omitempty"`  // as JSON; the name for a whole entry
+	Path string `json:"path,omitempty"` // the field, dotted, or "legacy_names." and a name; "" for a whole entry
+	Old  string `json:"old,omitempty"`  // as JSON: the field, or the legacy name's ground; for a whole entry its name
 	New  string `json:"new,omitempty"`
 }
 
@@ -44,7 +45,9 @@ func (c Change) String() string {
 }
 
 // Diff lists what b has differently from a: code by code, field by field, in the order of
-// codes and fields.
+// codes and fields, and after its fields a code's legacy names. A name that moves to another
+// code is removed from the one and added to the other. Snapshots of one revision without a
+// difference have the same SHA256.
 func Diff(a, b *Snapshot) []Change {
 	var changes []Change
 	for _, e := range a.entries {
@@ -60,7 +63,39 @@ func Diff(a, b *Snapshot) []Change {
 			changes = append(changes, Change{Code: e.Code, Kind: Added, New: e.Name})
 		}
 	}
+	changes = append(changes, diffNames(a, b)...)
 	slices.SortStableFunc(changes, func(x, y Change) int { return cmp.Compare(x.Code, y.Code) })
+	return changes
+}
+
+func diffNames(a, b *Snapshot) []Change {
+	type key struct {
+		code int32
+		path string
+	}
+	grounds := func(s *Snapshot) map[key]string {
+		out := map[key]string{}
+		for _, l := range s.legacy {
+			out[key{l.Code, "legacy_names." + l.Name}] = strconv.Quote(l.Ground)
+		}
+		return out
+	}
+	old, now := grounds(a), grounds(b)
+	var changes []Change
+	for k, ground := range now {
+		switch was, had := old[k]; {
+		case !had:
+			changes = append(changes, Change{k.code, Added, k.path, "", ground})
+		case was != ground:
+			changes = append(changes, Change{k.code, Changed, k.path, was, ground})
+		}
+	}
+	for k, ground := range old {
+		if _, has := now[k]; !has {
+			changes = append(changes, Change{k.code, Removed, k.path, ground, ""})
+		}
+	}
+	slices.SortFunc(changes, func(x, y Change) int { return cmp.Compare(x.Path, y.Path) })
 	return changes
 }
 

@@ -37,13 +37,13 @@ func TestDocsHaveEveryCode(t *testing.T) {
 	require.True(t, ok, "no end of the codes")
 
 	var b strings.Builder
-	b.WriteString("\n| code | name | fault | class | auto |\n|---|---|---|---|---|\n")
+	b.WriteString("\n| code | name | fault | class | auto | in short |\n|---|---|---|---|---|---|\n")
 	for _, e := range catalog.Default().Entries() {
 		mark := ""
 		if e.Provisional {
 			mark = " (provisional)"
 		}
-		fmt.Fprintf(&b, "| %d | %s%s | %s | %s | %s |\n", e.Code, e.Name, mark, e.Fault, e.Retry.Class, e.Retry.Auto)
+		fmt.Fprintf(&b, "| %d | %s%s | %s | %s | %s | %s |\n", e.Code, e.Name, mark, e.Fault, e.Retry.Class, e.Retry.Auto, e.Summary)
 	}
 	b.WriteByte('\n')
 
@@ -121,6 +121,7 @@ func TestDocsOverlayDoesWhatItSays(t *testing.T) {
 		`~ 3010 retry.cap_s: 14400 → 3600`,
 		`~ 3010 retry.initial_s: 900 → 300`,
 		`+ 8888 Fraud Check Failed`,
+		`~ 8888 legacy_names.FRAUD_CHECK: "what our switch calls it" (was not set)`,
 		`- 9110 Confirm Key Challenge Failed`,
 	}, lines)
 	forbidden, _ := s.Lookup(3000)

@@ -57,8 +57,14 @@ func TestOverlaysAreLaidInOrder(t *testing.T) {
 func TestOverlayAddsACode(t *testing.T) {
 	s, err := parse(t, added()+"legacy_names:\n  - {name: BRAND_NEW, code: 8888, ground: seen}\n")
 	require.NoError(t, err)
-	require.Equal(t, []catalog.Change{{Code: 8888, Kind: catalog.Added, New: "New Cause"}}, catalog.Diff(catalog.Default(), s))
-	require.Equal(t, []catalog.Change{{Code: 8888, Kind: catalog.Removed, Old: "New Cause"}}, catalog.Diff(s, catalog.Default()))
+	require.Equal(t, []catalog.Change{
+		{Code: 8888, Kind: catalog.Added, New: "New Cause"},
+		{Code: 8888, Kind: catalog.Added, Path: "legacy_names.BRAND_NEW", New: `"seen"`},
+	}, catalog.Diff(catalog.Default(), s))
+	require.Equal(t, []catalog.Change{
+		{Code: 8888, Kind: catalog.Removed, Old: "New Cause"},
+		{Code: 8888, Kind: catalog.Removed, Path: "legacy_names.BRAND_NEW", Old: `"seen"`},
+	}, catalog.Diff(s, catalog.Default()))
 	e, ok := s.LookupName("brand new")
 	require.True(t, ok)
 	require.EqualValues(t, 8888, e.Code)
