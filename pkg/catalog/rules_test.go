@@ -1,7 +1,6 @@
 package catalog_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -115,7 +114,7 @@ func TestMistakesAreErrorsOfTheirOwn(t *testing.T) {
 	require.ErrorContains(t, err, "first.yaml:")
 	require.ErrorContains(t, err, `overlay 2:1:1: unknown key "entires"; did you mean "entries"?`, "an overlay without a name has a number")
 	var many interface{ Unwrap() []error }
-	require.True(t, errors.As(err, &many))
+	require.ErrorAs(t, err, &many)
 	require.Len(t, many.Unwrap(), 2)
 }
 
