@@ -119,6 +119,37 @@ const (
 	FlagPossibleSilentCall  Flag = "possible_silent_call" // the callee may have heard silence
 )
 
+// What may have to be mended before a redial.
+const (
+	FixTopUpCredit              Fix = "top_up_credit"
+	FixLowerParallelDials       Fix = "lower_parallel_dials"
+	FixCorrectNumber            Fix = "correct_number"
+	FixEnableGeoPermission      Fix = "enable_geo_permission"
+	FixEnableHighRiskPermission Fix = "enable_high_risk_permission"
+	FixEnablePrefixPermission   Fix = "enable_prefix_permission"
+	FixRoutingLogic             Fix = "routing_logic"
+	FixMediaLocationOrCallerID  Fix = "media_location_or_caller_id"
+	FixUseOwnedCallerID         Fix = "use_owned_caller_id"
+	FixUseOtherCallerID         Fix = "use_other_caller_id"
+	FixRecipientUnblocks        Fix = "recipient_unblocks"
+	FixReputationAndAttestation Fix = "reputation_and_attestation"
+	FixAnswerURLHealth          Fix = "answer_url_health"
+	FixActionURLHealth          Fix = "action_url_health"
+	FixTransferURLHealth        Fix = "transfer_url_health"
+	FixRedirectURLHealth        Fix = "redirect_url_health"
+	FixActionURLValue           Fix = "action_url_value"
+	FixTransferURLValue         Fix = "transfer_url_value"
+	FixRedirectURLValue         Fix = "redirect_url_value"
+	FixActionMethod             Fix = "action_method"
+	FixTransferMethod           Fix = "transfer_method"
+	FixRedirectMethod           Fix = "redirect_method"
+	FixAnswerXML                Fix = "answer_xml"
+	FixActionXML                Fix = "action_xml"
+	FixTransferXML              Fix = "transfer_xml"
+	FixRedirectXML              Fix = "redirect_xml"
+	FixSIPCredentials           Fix = "sip_credentials"
+)
+
 // Each list below is closed: nothing else is accepted in a catalog file.
 
 // Directions lists the directions.
@@ -181,12 +212,12 @@ func Flags() []Flag {
 // Fixes lists what may have to be mended before a redial.
 func Fixes() []Fix {
 	return []Fix{
-		"top_up_credit", "lower_parallel_dials", "correct_number", "enable_geo_permission", "enable_high_risk_permission", "enable_prefix_permission",
-		"routing_logic", "media_location_or_caller_id", "use_owned_caller_id", "use_other_caller_id", "recipient_unblocks", "reputation_and_attestation",
-		"answer_url_health", "action_url_health", "transfer_url_health", "redirect_url_health",
-		"action_url_value", "transfer_url_value", "redirect_url_value",
-		"action_method", "transfer_method", "redirect_method",
-		"answer_xml", "action_xml", "transfer_xml", "redirect_xml", "sip_credentials",
+		FixTopUpCredit, FixLowerParallelDials, FixCorrectNumber, FixEnableGeoPermission, FixEnableHighRiskPermission, FixEnablePrefixPermission,
+		FixRoutingLogic, FixMediaLocationOrCallerID, FixUseOwnedCallerID, FixUseOtherCallerID, FixRecipientUnblocks, FixReputationAndAttestation,
+		FixAnswerURLHealth, FixActionURLHealth, FixTransferURLHealth, FixRedirectURLHealth,
+		FixActionURLValue, FixTransferURLValue, FixRedirectURLValue,
+		FixActionMethod, FixTransferMethod, FixRedirectMethod,
+		FixAnswerXML, FixActionXML, FixTransferXML, FixRedirectXML, FixSIPCredentials,
 	}
 }
 
