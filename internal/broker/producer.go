@@ -199,6 +199,15 @@ func (p *Producer) Drained(ctx context.Context, epoch uint64) error {
 	return nil
 }
 
+// Merge puts the epoch that is being filled into the transaction that is open: a wait was given
+// up, so that the open one was not committed, and whoever waits for room has to get it.
+// No commit may be under way.
+func (p *Producer) Merge() {
+	if p.cfg.Transaction != nil {
+		p.raiseSendEpoch(p.fillEpoch.Load())
+	}
+}
+
 func (p *Producer) raiseSendEpoch(epoch uint64) {
 	if p.sendEpoch.Load() < epoch {
 		p.sendEpoch.Store(epoch)

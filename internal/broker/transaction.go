@@ -14,7 +14,7 @@ import (
 // Transaction is the one transactional producer of a process (KIP-447): outputs and
 // input offsets commit together, and the group's generation fences what a former
 // owner still tries to commit. It speaks transaction protocol 1, which every
-// broker from 2.5 to 4.x takes.
+// broker from 2.7 to 4.x takes.
 type Transaction struct {
 	client      *Client
 	log         *zap.Logger

@@ -15,9 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/eventgen"
 	"github.com/callstream/enricher/internal/kafkatest"
+	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/pkg/catalog"
 )
 
@@ -191,4 +193,64 @@ func TestKafkaAbortedInputIsSkipped(t *testing.T) {
 		require.True(t, want[id], "%s was aborted, or came twice", id)
 		delete(want, id)
 	}
+}
+
+// Two processes with one instance name: the younger takes over, and the older stops with an
+// error that says so.
+func TestKafkaTwinInstances(t *testing.T) {
+	c := kafkatest.Start(t, kafkatest.Options{})
+	topics(t, c, same(2))
+	w := worldOf(t, c.Addrs())
+	w.cfg.ExactlyOnce = true
+	older := w.start(w.cfg)
+	w.produce(1, 200, "in")
+	w.until("the older at work", func() bool { return older.Ledger.Totals().In == 200 })
+	younger := w.start(w.cfg)
+	w.until("the younger at work", func() bool { return len(younger.Lags()) > 0 })
+	seed := uint64(2)
+	w.until("the older has stopped", func() bool {
+		w.produce(seed, 20, "in")
+		seed++
+		return older.State() == pipeline.Stopped
+	})
+	err := older.stop()
+	require.ErrorIs(t, err, broker.ErrTwin)
+	require.ErrorContains(t, err, "--instance")
+	w.until("the younger has the rest", func() bool {
+		lags := younger.Lags()
+		for _, l := range lags {
+			if l.Records != 0 {
+				return false
+			}
+		}
+		return len(lags) == 2
+	})
+	require.NoError(t, younger.stop())
+}
+
+// A stop with a hundred thousand events before the filter: it ends in time and without an
+// error, and the next process repeats nothing.
+func TestKafkaStopUnderLoad(t *testing.T) {
+	c := kafkatest.Start(t, kafkatest.Options{})
+	both(t, func(t *testing.T, exactly bool) {
+		suffix := strconv.FormatBool(exactly)
+		topics(t, c, map[string]int32{"in" + suffix: 4, "out" + suffix: 4, "dead" + suffix: 4, "retry" + suffix: 4})
+		w := worldOf(t, c.Addrs())
+		w.cfg.ExactlyOnce, w.cfg.Group = exactly, "g"+suffix
+		w.cfg.Topics, w.cfg.Output, w.cfg.DeadLetter, w.cfg.Routes[0].Topic = []string{"in" + suffix}, "out"+suffix, "dead"+suffix, "retry"+suffix
+		all := w.produce(3, 100_000, "in"+suffix)
+		var sum pipeline.Totals
+		for i := 0; sum.In < int64(len(all)); i++ {
+			f := w.start(w.cfg)
+			w.until("some in", func() bool { return f.Ledger.Totals().In > 4000 || sum.In+f.Ledger.Totals().In >= int64(len(all)) })
+			require.NoError(t, f.stop())
+			if i == 0 {
+				sum = f.Ledger.Totals()
+			} else {
+				add(&sum, f.Ledger.Totals())
+			}
+		}
+		require.EqualValues(t, len(all), sum.In, "something was repeated")
+		w.check(all, sum)
+	})
 }

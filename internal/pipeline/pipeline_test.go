@@ -1,9 +1,11 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
+	"runtime/pprof"
 	"strconv"
 	"testing"
 	"time"
@@ -100,7 +102,9 @@ func (w *world) start(cfg pipeline.Config) *filter {
 			done <- err
 			return err
 		case <-time.After(testTimeout):
-			return fmt.Errorf("filter did not stop within %v", testTimeout)
+			var stacks bytes.Buffer
+			_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+			return fmt.Errorf("filter did not stop within %v\n%s", testTimeout, stacks.String())
 		}
 	}}
 	w.t.Cleanup(func() { _ = f.stop() })

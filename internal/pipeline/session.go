@@ -271,6 +271,9 @@ func (s *session) settle(ctx context.Context, stopWork func(), working *sync.Wai
 	}
 	drain, cancel := context.WithTimeout(s.work, limit)
 	defer cancel()
+	if s.sessionError() == nil {
+		s.p.producer.Merge() // a worker may wait for room behind what a commit was given up for
+	}
 	stop := context.AfterFunc(drain, stopWork) // a worker that waits for room gives up
 	working.Wait()
 	stop()
