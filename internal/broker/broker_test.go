@@ -3,6 +3,7 @@ package broker_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -215,5 +216,17 @@ func TestUnreachableBrokerIsNamed(t *testing.T) {
 	defer client.Close()
 	_, err := client.Topics(deadline(t), []string{"in"})
 	require.ErrorContains(t, err, "127.0.0.1:1")
+	require.ErrorContains(t, err, "kafka.brokers")
+}
+
+// A port that accepts and says nothing: something else than Kafka, or a broker that hangs.
+func TestSilentBrokerIsNamed(t *testing.T) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	client := broker.NewClient(broker.Config{Brokers: []string{l.Addr().String()}, ClientID: "test"})
+	defer client.Close()
+	_, err = client.Topics(deadline(t), []string{"in"})
+	require.ErrorContains(t, err, l.Addr().String())
 	require.ErrorContains(t, err, "kafka.brokers")
 }

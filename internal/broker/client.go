@@ -123,10 +123,11 @@ func (c *Client) roundTrip(ctx context.Context, m protocol.Message, limit time.D
 	return nil
 }
 
-// explain puts the configured addresses into an error that says nothing of them.
+// explain puts the configured addresses into an error that says nothing of them: one of
+// connecting, or of a broker that accepts and does not answer.
 func (c *Client) explain(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
+	op, ok := errors.AsType[*net.OpError](err)
+	if ok && (op.Op == "dial" || op.Timeout()) {
 		return fmt.Errorf("connect to Kafka (kafka.brokers: %s): %w", strings.Join(c.brokers, ", "), err)
 	}
 	return err
