@@ -117,8 +117,19 @@ func parse(name string, src []byte) (*strictyaml.Document, strictyaml.Mistakes) 
 	return doc, nil
 }
 
-// load reads the embedded files and lays the documents over them.
-func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
+// builtIn is what the embedded files say, decoded. It is shared by all loads, none of which
+// changes it: overlays replace lists and maps as a whole, and entries are copied.
+type builtIn struct {
+	base, names    *strictyaml.Document
+	name, revision string
+	entries        []Entry
+	legacy         []LegacyName
+}
+
+// builtInOnce reads the embedded files, which takes far longer than a small overlay does.
+//
+//nolint:gochecknoglobals // a constant, computed when it is first wanted
+var builtInOnce = sync.OnceValues(func() (*builtIn, strictyaml.Mistakes) {
 	base, ms := parse("data/catalog.yaml", embeddedCatalog)
 	names, more := parse("data/legacy_names.yaml", embeddedNames)
 	if ms = append(ms, more...); len(ms) > 0 {
@@ -133,18 +144,27 @@ func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
 		LegacyNames []LegacyName `yaml:"legacy_names"`
 	}
 	ms = append(base.Decode(&file), names.Decode(&table)...)
-	b := &build{entries: map[int32]placed{}, names: map[string]placedName{}, builtIn: []*strictyaml.Document{base, names}}
-	for i := range file.Entries {
-		b.put(base, fmt.Sprintf("entries[%d]", i), file.Entries[i], true)
+	return &builtIn{base, names, file.Name, file.Revision, file.Entries, table.LegacyNames}, ms
+})
+
+// load lays the documents over the embedded files.
+func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
+	own, ms := builtInOnce()
+	if len(ms) > 0 {
+		return nil, ms
 	}
-	for i, l := range table.LegacyNames {
-		b.putName(names, fmt.Sprintf("legacy_names[%d]", i), l)
+	b := &build{entries: map[int32]placed{}, names: map[string]placedName{}, builtIn: []*strictyaml.Document{own.base, own.names}}
+	for i := range own.entries {
+		b.put(own.base, entryPath(i), own.entries[i], true)
+	}
+	for i, l := range own.legacy {
+		b.putName(own.names, fmt.Sprintf("legacy_names[%d]", i), l)
 	}
 	for _, doc := range overlays {
 		b.overlay(doc)
 	}
 	b.check()
-	if ms = append(ms, b.all()...); len(ms) > 0 {
+	if ms = b.all(); len(ms) > 0 {
 		return nil, ms
 	}
 	entries := make([]Entry, 0, len(b.entries))
@@ -155,7 +175,7 @@ func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
 	for _, p := range b.names {
 		legacy = append(legacy, p.LegacyName)
 	}
-	return newSnapshot(file.Name, file.Revision, entries, legacy), nil
+	return newSnapshot(own.name, own.revision, entries, legacy), nil
 }
 
 // asMistakes is for strictyaml.Parse, whose errors are all Mistakes.

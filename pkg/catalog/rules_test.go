@@ -173,3 +173,15 @@ func texts[T ~string](list []T) []string {
 	}
 	return out
 }
+
+// All loads share what the embedded files say: what one lays over it must not show in the next.
+func TestLoadsDoNotTouchEachOther(t *testing.T) {
+	want := catalog.Default().SHA256()
+	_, err := parse(t, "entries:\n  - {code: 6000, params: {api: other}, states: [any], sources: [{by: error}], directions: [], retry: {why: other}}\n"+
+		"  - {code: 3050, flags: null, nearest: {sip: null}}\n  - {code: 9100, disabled: true}\n")
+	require.NoError(t, err)
+	s, err := parse(t, "entries: []\n")
+	require.NoError(t, err)
+	require.Equal(t, want, s.SHA256())
+	require.Empty(t, catalog.Diff(catalog.Default(), s))
+}
