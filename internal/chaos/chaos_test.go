@@ -21,7 +21,7 @@ const (
 
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	s := uint64(time.Now().UnixNano()) % 1_000_000 //nolint:gosec // positive until 2262
+	s := uint64(time.Now().UnixNano()) % 1_000_000
 	if text := os.Getenv(envSeed); text != "" {
 		var err error
 		s, err = strconv.ParseUint(text, 10, 64)

@@ -26,13 +26,15 @@ const root = "../.."
 // content}.
 func build(t *testing.T, dir string, instead map[string]string) string {
 	t.Helper()
-	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	overlay := struct {
+		Replace map[string]string `json:"Replace"` //nolint:tagliatelle // the name that go build wants
+	}{map[string]string{}}
 	for path, text := range instead {
-		real, err := filepath.Abs(filepath.Join(root, path))
+		original, err := filepath.Abs(filepath.Join(root, path))
 		require.NoError(t, err)
 		file := filepath.Join(dir, filepath.Base(path))
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		overlay.Replace[real] = file
+		overlay.Replace[original] = file
 	}
 	text, err := json.Marshal(overlay)
 	require.NoError(t, err)
@@ -109,7 +111,7 @@ func (f *fleet) complain(format string, args ...any) {
 // start starts an enricher. One that ends without having been told to is trouble, and is
 // started again, as whoever looks after it in earnest would.
 func (f *fleet) start(name string) {
-	cmd := exec.Command(f.bin, "run", "-c", f.file(name, "yaml")) //nolint:noctx // it outlives every context but the test's
+	cmd := exec.Command(f.bin, "run", "-c", f.file(name, "yaml"))
 	p, err := kafkatest.StartProcess(cmd, f.file(name, "log"))
 	if err != nil {
 		f.complain("start enricher %s: %v", name, err)
@@ -217,8 +219,9 @@ func (f *fleet) judge() (trouble []string, warnings map[string]int) {
 	for _, name := range instances() {
 		for line := range bytes.Lines(f.log(name)) {
 			var m struct {
-				Level, Msg string
-				Conserved  *bool
+				Level     string `json:"level"`
+				Msg       string `json:"msg"`
+				Conserved *bool  `json:"conserved"`
 			}
 			if json.Unmarshal(line, &m) != nil {
 				trouble = append(trouble, fmt.Sprintf("enricher %s wrote: %s", name, line))

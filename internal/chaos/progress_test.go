@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -73,7 +74,7 @@ func (p *progress) slowest(after time.Duration) (longest gap) {
 func (p *progress) recovered(happened, until time.Duration) (slowest time.Duration) {
 	for _, moves := range p.moves {
 		longest, last := gap{}, time.Duration(0)
-		for _, t := range append(moves[:len(moves):len(moves)], until) {
+		for _, t := range append(slices.Clip(moves), until) {
 			t = min(t, until)
 			if g := (gap{last, t}); t >= happened && g.length() > longest.length() {
 				longest = g

@@ -57,7 +57,7 @@ func newRun(t *testing.T, c *kafkatest.Cluster, bin, suffix string, seed uint64,
 	for _, topic := range []string{"in", "out", "dead", "retry"} {
 		c.CreateTopic(t, topic+suffix, partitions, "retention.ms", "-1")
 	}
-	dir, err := os.MkdirTemp("", "enricher-chaos-")
+	dir, err := os.MkdirTemp("", "enricher-chaos-") //nolint:usetesting // kept when the run fails
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -119,7 +119,7 @@ func TestAwaitInSync(t *testing.T) {
 		resp := kmsg.NewPtrMetadataResponse()
 		resp.SetVersion(req.GetVersion())
 		topic := kmsg.NewMetadataResponseTopic()
-		topic.Topic = kmsg.StringPtr("a")
+		topic.Topic = new("a")
 		part := kmsg.NewMetadataResponseTopicPartition()
 		part.Replicas, part.ISR = []int32{1, 2, 3}, []int32{1, 3}
 		topic.Partitions = append(topic.Partitions, part)
