@@ -33,7 +33,7 @@ func (e *MissingTopicsError) Error() string {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "topic %q does not exist: create it with\n  kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 12 --replication-factor 3\nor set kafka.create_topics: true for trying out",
+		fmt.Fprintf(&b, "topic %q does not exist: create it with `kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 12 --replication-factor 3`, or for trying out set kafka.create_topics: true",
 			t, strings.Join(e.Brokers, ","), t)
 	}
 	return b.String()

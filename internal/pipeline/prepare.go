@@ -117,8 +117,13 @@ func (p *Pipeline) outputTopics() []string {
 	return names
 }
 
+// topicsWithin is how long new topics may take to be known everywhere.
+const topicsWithin = 30 * time.Second
+
 // awaitTopics waits until new topics are known to the brokers.
 func (p *Pipeline) awaitTopics(ctx context.Context, names []string) (map[string]broker.Topic, error) {
+	ctx, cancel := context.WithTimeout(ctx, topicsWithin)
+	defer cancel()
 	for {
 		topics, err := p.client.Topics(ctx, names)
 		if _, ok := errors.AsType[*broker.MissingTopicsError](err); !ok {
