@@ -177,10 +177,14 @@ func (s *session) commitLoop() {
 			s.fail(errRestart)
 			return
 		case <-tick.C:
+			if s.fetch.Err() != nil {
+				return // both were ready
+			}
 			err := s.commit(s.fetch)
 			switch {
 			case err == nil:
-			case errors.Is(err, errUndrained) && s.fetch.Err() != nil: // settle goes on with it
+			case errors.Is(err, errUndrained) && s.fetch.Err() != nil:
+				return // settle goes on with it; another cut here would wait for workers behind the gate
 			case s.p.txn != nil || errors.Is(err, broker.ErrInterrupted):
 				s.p.log.Warn("commit failed; starting again from the committed offsets", zap.Error(err))
 				s.fail(errRestart)
