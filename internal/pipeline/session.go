@@ -275,8 +275,13 @@ func (s *session) settle(ctx context.Context, stopWork func(), working *sync.Wai
 	}
 	drain, cancel := context.WithTimeout(s.work, limit)
 	defer cancel()
-	if s.sessionError() == nil {
-		s.p.producer.Merge() // a worker may wait for room behind what a commit was given up for
+	// A worker may wait for room behind what a commit was given up for: it gets it, or, if all
+	// of it will be aborted anyway, stops waiting.
+	switch {
+	case s.sessionError() == nil:
+		s.p.producer.Merge()
+	case s.p.txn != nil:
+		stopWork()
 	}
 	stop := context.AfterFunc(drain, stopWork) // a worker that waits for room gives up
 	working.Wait()
