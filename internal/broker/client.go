@@ -182,7 +182,7 @@ type layoutPeek struct{ cluster protocol.Cluster }
 
 var errPeek = errors.New("layout peeked")
 
-func (*layoutPeek) ApiKey() protocol.ApiKey { return protocol.Metadata } //nolint:revive,stylecheck // kafka-go's name
+func (*layoutPeek) ApiKey() protocol.ApiKey { return protocol.Metadata } //nolint:revive // kafka-go's name
 
 func (l *layoutPeek) Broker(c protocol.Cluster) (protocol.Broker, error) {
 	l.cluster = c
@@ -193,7 +193,7 @@ func (l *layoutPeek) Broker(c protocol.Cluster) (protocol.Broker, error) {
 // *createtopics.Response, whoever made it.
 type wake struct{}
 
-func (wake) ApiKey() protocol.ApiKey                 { return protocol.CreateTopics } //nolint:revive,stylecheck // kafka-go's name
+func (wake) ApiKey() protocol.ApiKey                 { return protocol.CreateTopics } //nolint:revive // kafka-go's name
 func (wake) Required(map[protocol.ApiKey]int16) bool { return true }
 func (wake) RawExchange(io.ReadWriter) (protocol.Message, error) {
 	return &createtopics.Response{}, nil
@@ -210,7 +210,7 @@ type exchange struct {
 	buf    []byte // the answer; byte fields of resp are slices of it
 }
 
-func (x *exchange) ApiKey() protocol.ApiKey               { return protocol.ApiKey(x.req.Key()) } //nolint:revive,stylecheck // kafka-go's name
+func (x *exchange) ApiKey() protocol.ApiKey               { return protocol.ApiKey(x.req.Key()) } //nolint:revive // kafka-go's name
 func (*exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 func (x *exchange) Broker(protocol.Cluster) (protocol.Broker, error) {
 	return protocol.Broker{ID: x.node}, nil

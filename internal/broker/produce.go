@@ -33,7 +33,7 @@ type producePart struct {
 	batch *batch
 }
 
-func (*produceExchange) ApiKey() protocol.ApiKey                 { return protocol.Produce } //nolint:revive,stylecheck // kafka-go's name
+func (*produceExchange) ApiKey() protocol.ApiKey                 { return protocol.Produce } //nolint:revive // kafka-go's name
 func (*produceExchange) Required(map[protocol.ApiKey]int16) bool { return true }
 func (x *produceExchange) Broker(protocol.Cluster) (protocol.Broker, error) {
 	return protocol.Broker{ID: x.node}, nil
