@@ -151,7 +151,7 @@ func (l *ledger) see(p place, r *kgo.Record) {
 }
 
 func (l *ledger) example(format string, args ...any) {
-	const enough = 40
+	const enough = 12
 	if len(l.examples) < enough {
 		l.examples = append(l.examples, fmt.Sprintf(format, args...))
 	}

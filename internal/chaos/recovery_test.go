@@ -20,22 +20,21 @@ func TestRecovery(t *testing.T) {
 	}
 	bin := build(t, t.TempDir(), nil)
 	c := kafkatest.Start(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Proxied: true})
-	quick := kafkatest.Start // below, only for the broker's death
 	const busy = 3 * time.Second
 	for _, x := range []struct {
-		name   string
+		name   string // without commas: it becomes a path, and log4j takes a comma for the end of one
 		suffix string
 		scale  bool // begin with one instead of three
 		aim    time.Duration
 		what   func(ctx context.Context, r *run, at func(time.Duration)) // calls at with how long to look
 	}{
-		{"kill -9 of one of two, back at once under its name", "-k", true, sessionTimeout + 2*time.Second, func(ctx context.Context, r *run, at func(time.Duration)) {
+		{"kill -9 of one of two and back at once under its name", "-k", true, sessionTimeout + 2*time.Second, func(ctx context.Context, r *run, at func(time.Duration)) {
 			r.second(ctx)
 			at(15 * time.Second)
 			r.f.kill("b")
 			r.f.start("b")
 		}},
-		{"kill -9 of one of two, never back", "-n", true, transactionTimeout + 10*time.Second, func(ctx context.Context, r *run, at func(time.Duration)) {
+		{"kill -9 of one of two and never back", "-n", true, transactionTimeout + 10*time.Second, func(ctx context.Context, r *run, at func(time.Duration)) {
 			r.second(ctx)
 			at(28 * time.Second)
 			r.f.kill("b")
@@ -48,12 +47,12 @@ func TestRecovery(t *testing.T) {
 				sleep(ctx, 6*time.Second)
 			}
 		}},
-		{"kill -9 of a broker, broker.session.timeout.ms 9000 (Kafka's default)", "-b", false, 9*time.Second + 5*time.Second, killOneBroker},
+		{"kill -9 of a broker with broker.session.timeout.ms 9000", "-b", false, 9*time.Second + 5*time.Second, killOneBroker},
 	} {
 		t.Run(x.name, func(t *testing.T) { recovery(t, c, bin, x.suffix, x.scale, x.aim+busy, x.what) })
 	}
-	t.Run("kill -9 of a broker, broker.session.timeout.ms 3000", func(t *testing.T) {
-		c := quick(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Proxied: true, Properties: map[string]string{"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}})
+	t.Run("kill -9 of a broker with broker.session.timeout.ms 3000", func(t *testing.T) {
+		c := kafkatest.Start(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Proxied: true, Properties: map[string]string{"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}})
 		recovery(t, c, bin, "", false, 5*time.Second+busy, killOneBroker)
 	})
 }
