@@ -234,6 +234,9 @@ func (m *model) stop(p *process) {
 	m.note("stop %s", p.name)
 	p.cancel()
 	m.note("stopped %s: %v", p.name, <-p.done)
+	if totals := p.p.Ledger.Totals(); !totals.Conserved() {
+		m.t.Errorf("%s does not conserve: %v, acknowledged %v, abandoned %d", p.name, totals, totals.Acked, totals.Abandoned)
+	}
 	delete(m.filters, p.name)
 }
 

@@ -99,11 +99,11 @@ func (w *worker) damaged(rest []byte, cause error, mayPass bool) ([]byte, error)
 	if !w.p.cfg.SkipCorrupt {
 		return nil, fmt.Errorf("offsets %d to %d: %w; input.on_corrupt: skip puts such batches on the dead-letter topic and goes on", w.part.position, next-1, cause)
 	}
-	w.tally.outcomes[enrich.Malformed]++
 	batch := recordbatch.Record{Offset: w.part.position, Timestamp: time.Now().UnixMilli(), Value: rest[:size], Headers: []byte{0}}
 	if err := w.deadLetter(&batch, reasonCorrupt, fmt.Sprintf("offsets %d to %d: %v", w.part.position, next-1, cause)); err != nil {
 		return nil, err
 	}
+	w.tally.outcomes[enrich.Malformed]++
 	w.part.position, w.corrupt = next, 0
 	return rest[size:], nil
 }
@@ -173,8 +173,17 @@ func (w *worker) event(rec *recordbatch.Record, enricher *enrich.Enricher) error
 	res := &w.result
 	w.raw = enrich.Record{Key: rec.Key, Value: rec.Value, TimestampMS: rec.Timestamp, HeaderAttempt: attemptHeader(rec.Headers)}
 	enricher.Enrich(&w.raw, res)
-	w.tally.event(res)
 	w.outgoing(rec)
+	if err := w.place(rec); err != nil {
+		return err // not counted: it went nowhere, and comes again
+	}
+	w.tally.event(res)
+	return nil
+}
+
+// place hands the event to where it belongs.
+func (w *worker) place(rec *recordbatch.Record) error {
+	res := &w.result
 
 	limit, limiting := math.MaxInt, ""
 	toOutput := res.Outcome != enrich.Malformed && !w.p.cfg.Drop[res.Outcome]
@@ -201,8 +210,11 @@ func (w *worker) event(rec *recordbatch.Record, enricher *enrich.Enricher) error
 	}
 	switch {
 	case toOutput:
+		if err := w.append(w.p.output, rec); err != nil {
+			return err
+		}
 		w.tally.output++
-		return w.append(w.p.output, rec)
+		return nil
 	case res.Outcome == enrich.Malformed:
 		return w.deadLetter(rec, string(res.Reason), res.Detail)
 	default:
