@@ -54,6 +54,8 @@ func (t *Transaction) Begin(ctx context.Context) error {
 // Abort ends an open transaction without effect and makes the id usable again after a
 // time-out. It asks with its own id and epoch: that is refused, with ErrTwin, if
 // another process has taken the id over, and never takes it back from it.
+// Known fault: a broker that does not know the epoch before (3.9; any after the coordinator
+// has moved) refuses a timed-out owner in the same way, see docs/reliability.md.
 func (t *Transaction) Abort(ctx context.Context) error {
 	if !t.mu.acquire(ctx) {
 		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
