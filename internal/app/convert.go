@@ -60,14 +60,14 @@ func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
 	return p, nil
 }
 
-func start(s config.Start) pipeline.Start {
+func start(s config.Start) int64 {
 	switch at, isTime := s.Time(); {
 	case isTime:
-		return pipeline.Start{Timestamp: at.UnixMilli()}
+		return at.UnixMilli()
 	case s.Latest():
-		return pipeline.Start{Timestamp: broker.Latest}
+		return broker.Latest
 	default:
-		return pipeline.Start{Timestamp: broker.Earliest}
+		return broker.Earliest
 	}
 }
 

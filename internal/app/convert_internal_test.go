@@ -29,7 +29,7 @@ func TestPipelineConfigOfTheDefaults(t *testing.T) {
 	host, err := os.Hostname()
 	require.NoError(t, err)
 	require.Equal(t, pipeline.Config{
-		Topics: []string{"in"}, Group: "g", Start: pipeline.Start{Timestamp: broker.Earliest}, OutOfRange: pipeline.ToEarliest, ReadCommitted: true,
+		Topics: []string{"in"}, Group: "g", Start: broker.Earliest, OutOfRange: pipeline.ToEarliest, ReadCommitted: true,
 		Output: "out", ExactlyOnce: config.Default().Delivery == config.ExactlyOnce, Instance: host, TransactionTimeout: 15 * time.Second,
 		Codec: recordbatch.LZ4, FetchBytes: 1 << 20, BatchBytes: 512 << 10, BufferBytes: 64 << 20,
 		Linger: 2 * time.Millisecond, CommitInterval: time.Second, SessionTimeout: 10 * time.Second, ShutdownTimeout: 30 * time.Second,
@@ -43,10 +43,10 @@ func TestPipelineConfigWordByWord(t *testing.T) {
 		set  func(c *config.Config)
 		want func(p *pipeline.Config)
 	}{
-		"start latest": {func(c *config.Config) { c.Input.Start = "latest" }, func(p *pipeline.Config) { p.Start.Timestamp = broker.Latest }},
+		"start latest": {func(c *config.Config) { c.Input.Start = "latest" }, func(p *pipeline.Config) { p.Start = broker.Latest }},
 		"start at a time": {
 			func(c *config.Config) { c.Input.Start = "2026-01-31T12:00:00.5+01:00" },
-			func(p *pipeline.Config) { p.Start.Timestamp = 1769857200500 },
+			func(p *pipeline.Config) { p.Start = 1769857200500 },
 		},
 		"out of range: latest": {func(c *config.Config) { c.Input.OnOutOfRange = config.OutOfRangeLatest }, func(p *pipeline.Config) { p.OutOfRange = pipeline.ToLatest }},
 		"out of range: stop":   {func(c *config.Config) { c.Input.OnOutOfRange = config.OutOfRangeStop }, func(p *pipeline.Config) { p.OutOfRange = pipeline.Stop }},

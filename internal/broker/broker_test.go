@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
-	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/callstream/enricher/internal/broker"
@@ -117,7 +116,7 @@ func TestProducerDeliversInOrder(t *testing.T) {
 
 func TestTransactionShowsNothingBeforeCommit(t *testing.T) {
 	c, client := cluster(t, 1, 1, "in", "out")
-	txn := client.NewTransaction("g/filter/a", 10*time.Second, zap.NewNop())
+	txn := client.NewTransaction("g/filter/a", 10*time.Second)
 	require.NoError(t, txn.Begin(deadline(t)))
 	p := broker.NewProducer(client, broker.ProducerConfig{BatchBytes: 1 << 20, BufferBytes: 1 << 20, Transaction: txn, Log: zaptest.NewLogger(t)})
 	var acked atomic.Int64

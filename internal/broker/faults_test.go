@@ -166,7 +166,7 @@ func TestTransactionThatIsOverInterrupts(t *testing.T) {
 	for _, code := range []*kerr.Error{kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidTxnState} {
 		t.Run(code.Message, func(t *testing.T) {
 			c, client := cluster(t, 1, 1, "out")
-			txn := client.NewTransaction("id", testTimeout, zaptest.NewLogger(t))
+			txn := client.NewTransaction("id", testTimeout)
 			require.NoError(t, txn.Begin(deadline(t)))
 			p := broker.NewProducer(client, broker.ProducerConfig{BatchBytes: 1 << 20, BufferBytes: 1 << 20, Transaction: txn, Log: zaptest.NewLogger(t)})
 			var acked atomic.Int64

@@ -66,8 +66,9 @@ func (i *idempotence) renew(serial uint32, cause error) error {
 	return nil
 }
 
-func (i *idempotence) forget() {
+func (i *idempotence) restart(context.Context) error {
 	i.mu <- struct{}{}
 	defer i.mu.release()
 	i.ok = false
+	return nil
 }

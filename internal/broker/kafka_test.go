@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/kafkatest"
@@ -19,11 +18,11 @@ func TestKafkaTwinIsToldFromATimeout(t *testing.T) {
 	c := kafkatest.Start(t, kafkatest.Options{})
 	client := broker.NewClient(broker.Config{Brokers: c.Addrs(), ClientID: "test"})
 	t.Cleanup(client.Close)
-	older := client.NewTransaction("g/filter/same", 10*time.Second, zap.NewNop())
+	older := client.NewTransaction("g/filter/same", 10*time.Second)
 	require.NoError(t, older.Begin(deadline(t)))
 	require.NoError(t, older.Abort(deadline(t)), "nobody else has the id")
 
-	younger := client.NewTransaction("g/filter/same", 10*time.Second, zap.NewNop())
+	younger := client.NewTransaction("g/filter/same", 10*time.Second)
 	require.NoError(t, younger.Begin(deadline(t)))
 	err := older.Abort(deadline(t))
 	require.ErrorIs(t, err, broker.ErrTwin)

@@ -76,6 +76,8 @@ type identifier interface {
 	// renew forgets an identity that a broker does not know any more. It returns an
 	// error if going on with a new one would not be right.
 	renew(serial uint32, cause error) error
+	// restart voids everything that was sent under the identity and is not committed.
+	restart(ctx context.Context) error
 }
 
 // identity is what a batch is stamped with.
@@ -250,11 +252,9 @@ func (p *Producer) Recover(ctx context.Context) (forgotten int64, err error) {
 		forgotten += q.discard()
 	}
 	// What was on the wire may or may not have used its sequence numbers.
+	err = p.ids.restart(ctx)
 	if p.cfg.Transaction != nil {
-		err = p.cfg.Transaction.Abort(ctx)
 		p.sendEpoch.Store(p.fillEpoch.Load())
-	} else if plain, ok := p.ids.(*idempotence); ok {
-		plain.forget()
 	}
 	p.drained = p.fillEpoch.Load()
 	p.breach.Store(nil)

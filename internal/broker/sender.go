@@ -106,7 +106,9 @@ func (s *sender) round(ctx context.Context) error {
 		return nil
 	}
 	if err := s.p.ids.prepare(ctx, x.parts); err != nil {
-		s.putBackParts(x)
+		for _, p := range x.parts {
+			s.add(p.queue)
+		}
 		return s.refused(err)
 	}
 	for _, p := range x.parts {
@@ -158,12 +160,6 @@ func (s *sender) refused(err error) error {
 	return err
 }
 
-func (s *sender) putBackParts(x *produceExchange) {
-	for _, p := range x.parts {
-		s.add(p.queue)
-	}
-}
-
 func (s *sender) putBack(queues []*Queue) {
 	for _, q := range queues {
 		s.add(q)
@@ -208,14 +204,16 @@ func (s *sender) settle(x *produceExchange, id identity) error {
 // be sent again after a pause.
 func (s *sender) settleOne(p producePart, code int16, message string, id identity) error {
 	q := p.queue
-	where := fmt.Sprintf("%s/%d", q.Topic, q.Partition)
-	switch k := kafka.Error(code); {
-	case k == 0, k == kafka.DuplicateSequenceNumber: // the latter: it is in already, an acknowledgement was lost
+	k := kafka.Error(code)
+	if k == 0 || k == kafka.DuplicateSequenceNumber { // the latter: it is in already, an acknowledgement was lost
 		q.done(p.batch)
 		if q.release() {
 			s.add(q)
 		}
 		return nil
+	}
+	where := fmt.Sprintf("%s/%d", q.Topic, q.Partition)
+	switch {
 	case leadershipCode(k):
 		s.again(q)
 		return fmt.Errorf("%s: %w", where, k)

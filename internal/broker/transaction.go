@@ -8,7 +8,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"go.uber.org/zap"
 )
 
 // Transaction is the one transactional producer of a process (KIP-447): outputs and
@@ -17,7 +16,6 @@ import (
 // broker from 2.7 to 4.x takes.
 type Transaction struct {
 	client      *Client
-	log         *zap.Logger
 	id          string
 	timeout     time.Duration
 	coordinator *Coordinator
@@ -34,9 +32,9 @@ var ErrTwin = errors.New("another process uses the same instance name")
 
 // NewTransaction prepares a transaction. timeout is how long the coordinator waits for a
 // silent owner before it aborts.
-func (c *Client) NewTransaction(id string, timeout time.Duration, log *zap.Logger) *Transaction {
+func (c *Client) NewTransaction(id string, timeout time.Duration) *Transaction {
 	return &Transaction{
-		client: c, log: log, id: id, timeout: timeout, coordinator: newTransactionCoordinator(c, id),
+		client: c, id: id, timeout: timeout, coordinator: newTransactionCoordinator(c, id),
 		added: map[TopicPartition]struct{}{}, mu: newLock(),
 	}
 }
@@ -63,6 +61,8 @@ func (t *Transaction) Abort(ctx context.Context) error {
 	defer t.mu.release()
 	return t.init(ctx, t.ident.producerID, t.ident.epoch)
 }
+
+func (t *Transaction) restart(ctx context.Context) error { return t.Abort(ctx) }
 
 func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) error {
 	t.ok = false

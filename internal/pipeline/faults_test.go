@@ -177,12 +177,12 @@ func TestOversizedEventsAreDeadLetters(t *testing.T) {
 
 func TestStartOffsets(t *testing.T) {
 	for name, tc := range map[string]struct {
-		start pipeline.Start
+		start int64
 		want  int64
 	}{
-		"earliest":  {pipeline.Start{Timestamp: broker.Earliest}, 4},
-		"latest":    {pipeline.Start{Timestamp: broker.Latest}, 1},
-		"timestamp": {pipeline.Start{Timestamp: 2000}, 3},
+		"earliest":  {broker.Earliest, 4},
+		"latest":    {broker.Latest, 1},
+		"timestamp": {2000, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, same(1))
@@ -479,4 +479,76 @@ func TestEnrichedAgain(t *testing.T) {
 	}
 	require.Equal(t, []string{"first", "last", "hangup-code", "hangup-fault", "hangup-retryable", "hangup-retry-class", "hangup-catalog"}, names)
 	require.Equal(t, "false", header(out, "hangup-retryable"))
+}
+
+// A stop whose output nobody acknowledges ends within shutdown_timeout with an error that says
+// so; nothing of it is committed, and the next process does it all.
+func TestStopThatCannotFinish(t *testing.T) {
+	both(t, func(t *testing.T, exactly bool) {
+		c := kafkatest.StartFake(t, kfake.SeedTopics(1, "in", "out", "dead", "retry"))
+		w := worldOf(t, c.ListenAddrs())
+		w.cfg.ExactlyOnce, w.cfg.ShutdownTimeout = exactly, time.Second
+		w.cfg.BufferBytes, w.cfg.Codec = 1, recordbatch.None // the smallest batches: the worker waits for room inside one of the input
+		const n = 200
+		cl := w.client(kgo.DefaultProduceTopic("in"))
+		var input []*kgo.Record
+		for range n {
+			input = append(input, kgo.StringRecord(`{"Event":"Ring","pad":"`+strings.Repeat("x", 2000)+`"}`))
+		}
+		require.NoError(t, cl.ProduceSync(t.Context(), input...).FirstErr())
+		var refused atomic.Int64
+		refusing := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "out", Err: kerr.NotEnoughReplicas, Count: -1, When: func(kmsg.Request) bool {
+			refused.Add(1)
+			return true
+		}})
+		f := w.start(w.cfg)
+		w.until("refused some times", func() bool { return refused.Load() > 3 })
+		require.ErrorContains(t, f.stop(), "shutdown_timeout is 1s; nothing is lost")
+		require.LessOrEqual(t, w.committed(), int64(0))
+		refusing.Remove()
+
+		f = w.start(w.cfg)
+		w.until("all committed", func() bool { return w.committed() == n })
+		require.NoError(t, f.stop())
+		require.EqualValues(t, n, f.Ledger.Totals().In)
+		require.Len(t, w.read("out", n), n)
+	})
+}
+
+// With a rack set, partitions are read from the replica that their leader names.
+func TestReadsFromThePreferredReplica(t *testing.T) {
+	c := kafkatest.StartFake(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "in", "out", "dead", "retry"))
+	w := worldOf(t, c.ListenAddrs())
+	w.cfg.Rack = "zone-b"
+	leader := c.LeaderFor("in", 0)
+	follower := 1 - leader
+	c.SetFollowers("in", 0, []int32{follower})
+	var named, fromFollower atomic.Int64
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		fr := req.(*kmsg.FetchRequest)
+		if len(fr.Topics) == 0 || fr.Topics[0].Topic != "in" { // the test's own reader
+			return nil, nil, false
+		}
+		if c.CurrentNode() == follower {
+			fromFollower.Add(1)
+			return nil, nil, false
+		}
+		named.Add(1)
+		require.Equal(t, "zone-b", fr.Rack)
+		resp := fr.ResponseKind().(*kmsg.FetchResponse)
+		rt := kmsg.NewFetchResponseTopic()
+		rt.Topic = "in"
+		rp := kmsg.NewFetchResponseTopicPartition()
+		rp.PreferredReadReplica = follower
+		rt.Partitions = append(rt.Partitions, rp)
+		resp.Topics = append(resp.Topics, rt)
+		return resp, nil, true
+	})
+	w.put(busy, busy)
+	f := w.start(w.cfg)
+	w.until("in", func() bool { return f.Ledger.Totals().In == 2 })
+	require.NoError(t, f.stop())
+	require.EqualValues(t, 1, named.Load(), "the leader was asked again although it had named a replica")
+	require.Positive(t, fromFollower.Load())
 }

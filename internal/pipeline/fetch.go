@@ -24,11 +24,10 @@ const (
 	replicaFor = 5 * time.Minute
 )
 
-// chunk is what one answer held of one partition; or, without records, a jump to another
+// chunk is what one answer held of one partition; or, without an answer, a jump to another
 // offset, which the worker makes in its turn.
 type chunk struct {
 	from     int64 // records below were asked for before: skipped
-	next     int64 // the offset after the last whole batch
 	turn     int   // the partition's turn at the time of asking; see refetch
 	records  []byte
 	aborted  []broker.AbortedTransaction
@@ -204,7 +203,7 @@ func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, nod
 	}
 	s.p.Metrics.fetchedBytes.Add(float64(whole))
 	resp.Retain()
-	part.inbox <- &chunk{from: part.next, next: next, turn: part.turn, records: r.Records[:whole], aborted: r.Aborted, response: resp} // has room: see prefetch
+	part.inbox <- &chunk{from: part.next, turn: part.turn, records: r.Records[:whole], aborted: r.Aborted, response: resp} // has room: see prefetch
 	part.outstanding++
 	part.next = next
 	return false
@@ -256,7 +255,7 @@ func (s *session) reset(part *partition, logStart int64) {
 	s.p.Metrics.outOfRange.Inc()
 	part.next, part.asked = found[part.TopicPartition], false
 	part.outstanding++
-	part.inbox <- &chunk{next: part.next, turn: part.turn} // has room: the request that failed was made because there was
+	part.inbox <- &chunk{from: part.next, turn: part.turn} // has room: the request that failed was made because there was
 }
 
 // refetch sets a partition back to an offset: what was fetched or asked for from there on is

@@ -209,7 +209,7 @@ func (m *model) start() {
 		match, err := route.Compile(route.Rule{Retryable: &retryable})
 		require.NoError(m.t, err)
 		cfg := pipeline.Config{
-			Topics: []string{"in"}, Group: "g", Start: pipeline.Start{Timestamp: broker.Earliest}, ReadCommitted: true,
+			Topics: []string{"in"}, Group: "g", Start: broker.Earliest, ReadCommitted: true,
 			Output: "out", DeadLetter: "dead", Routes: []pipeline.Route{{Name: "retry", Match: match, Topic: "retry"}},
 			Codec: recordbatch.None, FetchBytes: 1 << 20, BatchBytes: 64 << 10, BufferBytes: 1 << 20, Linger: time.Millisecond,
 			CommitInterval: 100 * time.Millisecond, SessionTimeout: 6 * time.Second, ShutdownTimeout: 15 * time.Second,

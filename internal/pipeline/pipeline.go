@@ -37,7 +37,7 @@ import (
 type Config struct {
 	Topics        []string
 	Group         string
-	Start         Start
+	Start         int64 // where the group has no committed offset: milliseconds since the epoch, broker.Earliest or broker.Latest
 	OutOfRange    OutOfRange
 	ReadCommitted bool
 	SkipCorrupt   bool // put batches that cannot be read on the dead-letter topic, instead of stopping
@@ -65,15 +65,21 @@ type Config struct {
 
 // AllTopics are the topics that the pipeline reads and writes, each once.
 func (c *Config) AllTopics() []string {
-	all := append([]string{c.Output}, c.Topics...)
-	if c.DeadLetter != "" {
-		all = append(all, c.DeadLetter)
-	}
-	for _, r := range c.Routes {
-		all = append(all, r.Topic)
-	}
+	all := append(c.outputs(), c.Topics...)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// outputs are the topics written to; one that several routes share comes several times.
+func (c *Config) outputs() []string {
+	names := []string{c.Output}
+	if c.DeadLetter != "" {
+		names = append(names, c.DeadLetter)
+	}
+	for _, r := range c.Routes {
+		names = append(names, r.Topic)
+	}
+	return names
 }
 
 // Route is a named copy of chosen events to a further topic.
@@ -81,12 +87,6 @@ type Route struct {
 	Name  string
 	Match *route.Matcher
 	Topic string
-}
-
-// Start says where to begin where the group has no committed offset.
-type Start struct {
-	// Timestamp is in milliseconds since the epoch, or broker.Earliest or broker.Latest.
-	Timestamp int64
 }
 
 // OutOfRange says what to do where the committed offset is not in the log any more.
@@ -103,7 +103,7 @@ const (
 type Pipeline struct {
 	cfg      Config
 	client   *broker.Client
-	enricher atomic.Pointer[enrich.Enricher] // one batch sees one
+	enricher *enrich.Enricher
 	log      *zap.Logger
 
 	turn     *turnstile          // between the workers' batches and the cuts
@@ -122,9 +122,7 @@ type Pipeline struct {
 
 // New prepares a pipeline.
 func New(cfg Config, client *broker.Client, e *enrich.Enricher, log *zap.Logger) *Pipeline {
-	p := &Pipeline{cfg: cfg, client: client, log: log, turn: newTurnstile(), Ledger: newLedger(cfg.Routes), Metrics: newMetrics()}
-	p.enricher.Store(e)
-	return p
+	return &Pipeline{cfg: cfg, client: client, enricher: e, log: log, turn: newTurnstile(), Ledger: newLedger(cfg.Routes), Metrics: newMetrics()}
 }
 
 // State is where the pipeline is in its life.
@@ -223,6 +221,3 @@ func (p *Pipeline) generations(ctx context.Context, group *broker.Group) error {
 	}
 	return nil
 }
-
-// Swap puts another enricher in place: batches that begin later see it.
-func (p *Pipeline) Swap(e *enrich.Enricher) { p.enricher.Store(e) }

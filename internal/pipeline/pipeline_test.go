@@ -56,7 +56,7 @@ func worldOf(t *testing.T, addrs []string) *world {
 	retry, err := route.Compile(route.Rule{Retryable: &retryable})
 	require.NoError(t, err)
 	return &world{t: t, addrs: addrs, cfg: pipeline.Config{
-		Topics: []string{"in"}, Group: "g", Start: pipeline.Start{Timestamp: broker.Earliest}, ReadCommitted: true,
+		Topics: []string{"in"}, Group: "g", Start: broker.Earliest, ReadCommitted: true,
 		Output: "out", DeadLetter: "dead", Routes: []pipeline.Route{{Name: "retry", Match: retry, Topic: "retry"}},
 		Codec: recordbatch.LZ4, FetchBytes: 1 << 20, BatchBytes: 256 << 10, BufferBytes: 16 << 20, Linger: time.Millisecond,
 		CommitInterval: 50 * time.Millisecond, SessionTimeout: 6 * time.Second, ShutdownTimeout: 20 * time.Second,

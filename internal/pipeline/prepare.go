@@ -20,7 +20,7 @@ const createdPartitions = 4
 
 // prepare checks every topic before anything starts, and makes the queues.
 func (p *Pipeline) prepare(ctx context.Context) error {
-	outputs := p.outputTopics()
+	outputs := p.cfg.outputs()
 	names := p.cfg.AllTopics()
 	topics, err := p.client.Topics(ctx, names)
 	var missing *broker.MissingTopicsError
@@ -75,7 +75,7 @@ func (p *Pipeline) targets() []*target {
 // readLimits reads again what the topics take: a limit may have been lowered, and the record
 // that met it has to become a dead letter now.
 func (p *Pipeline) readLimits(ctx context.Context) {
-	limits := p.client.MaxMessageBytes(ctx, p.outputTopics())
+	limits := p.client.MaxMessageBytes(ctx, p.cfg.outputs())
 	for _, t := range p.targets() {
 		t.limit(limits[t.topic])
 		if n := p.producer.Refused(t.topic); n > 0 {
@@ -92,7 +92,7 @@ const role = "filter"
 // what a former process of that name left open: readers need not wait for its time-out.
 func (p *Pipeline) beginTransactions(ctx context.Context) error {
 	id := p.cfg.Group + "/" + role + "/" + p.cfg.Instance
-	p.txn = p.client.NewTransaction(id, p.cfg.TransactionTimeout, p.log.Named("transaction"))
+	p.txn = p.client.NewTransaction(id, p.cfg.TransactionTimeout)
 	limit, cancel := context.WithTimeout(ctx, transactionStart)
 	defer cancel()
 	if err := p.txn.Begin(limit); err != nil {
@@ -105,17 +105,6 @@ func (p *Pipeline) beginTransactions(ctx context.Context) error {
 // transactionStart is how long the start waits for the transaction coordinator; a cluster
 // that makes its first transaction creates the internal topic meanwhile.
 const transactionStart = 60 * time.Second
-
-func (p *Pipeline) outputTopics() []string {
-	names := []string{p.cfg.Output}
-	if p.cfg.DeadLetter != "" {
-		names = append(names, p.cfg.DeadLetter)
-	}
-	for _, r := range p.cfg.Routes {
-		names = append(names, r.Topic)
-	}
-	return names
-}
 
 // topicsWithin is how long new topics may take to be known everywhere.
 const topicsWithin = 30 * time.Second

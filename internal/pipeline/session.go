@@ -118,7 +118,7 @@ func (s *session) begin() error {
 			fresh = append(fresh, tp)
 		}
 	}
-	starts, err := s.p.client.ListOffsets(s.fetch, fresh, s.p.cfg.Start.Timestamp, s.p.cfg.ReadCommitted)
+	starts, err := s.p.client.ListOffsets(s.fetch, fresh, s.p.cfg.Start, s.p.cfg.ReadCommitted)
 	if err != nil {
 		return fmt.Errorf("find where to start: %w", err)
 	}
@@ -288,6 +288,11 @@ func (s *session) settle(ctx context.Context, stopWork func(), working *sync.Wai
 	stop()
 
 	err := s.sessionError()
+	if err == nil && s.work.Err() != nil {
+		// A worker gave up inside a batch: part of its output may be out, and its position
+		// does not say so.
+		err = fmt.Errorf("%w: %w", errUndrained, context.DeadlineExceeded)
+	}
 	switch {
 	case err == nil:
 		if err = s.commit(drain); err == nil {

@@ -47,7 +47,7 @@ func (w *worker) run() {
 		switch {
 		case c.turn != w.turn: // fetched before the partition was set back
 		case c.response == nil:
-			w.jump(c.next)
+			w.jump(c.from)
 		case w.s.fetch.Err() == nil:
 			if err := w.chunk(c); err != nil && w.s.work.Err() == nil {
 				w.s.fail(fmt.Errorf("%s/%d: %w", w.part.Topic, w.part.Partition, err))
@@ -124,7 +124,7 @@ func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error
 		return nil, fmt.Errorf("offset %d and later: %w", w.part.position, err)
 	}
 	if w.batchHead.NextOffset() > c.from && !filter.skip(&w.batchHead) {
-		err := w.batch(&w.batchHead, c.from, w.p.enricher.Load())
+		err := w.batch(&w.batchHead, c.from)
 		if unreadable, ok := errors.AsType[*unreadableError](err); ok {
 			return w.damaged(rest, unreadable.cause, false)
 		}
@@ -143,8 +143,8 @@ type unreadableError struct{ cause error }
 
 func (e *unreadableError) Error() string { return e.cause.Error() }
 
-// batch enriches the records of one batch from an offset on. One batch sees one catalog.
-func (w *worker) batch(b *recordbatch.Batch, from int64, enricher *enrich.Enricher) error {
+// batch enriches the records of one batch from an offset on.
+func (w *worker) batch(b *recordbatch.Batch, from int64) error {
 	records, err := w.decompressor.Decompress(b.Codec(), b.Payload, w.inflated[:0])
 	if err != nil {
 		return &unreadableError{err}
@@ -158,7 +158,7 @@ func (w *worker) batch(b *recordbatch.Batch, from int64, enricher *enrich.Enrich
 		if rec.Offset < from {
 			continue
 		}
-		if err := w.event(&rec, enricher); err != nil {
+		if err := w.event(&rec); err != nil {
 			return err
 		}
 	}
@@ -169,10 +169,10 @@ func (w *worker) batch(b *recordbatch.Batch, from int64, enricher *enrich.Enrich
 }
 
 // event takes one raw event to the one place it belongs, and its copies to the routes.
-func (w *worker) event(rec *recordbatch.Record, enricher *enrich.Enricher) error {
+func (w *worker) event(rec *recordbatch.Record) error {
 	res := &w.result
 	w.raw = enrich.Record{Key: rec.Key, Value: rec.Value, TimestampMS: rec.Timestamp, HeaderAttempt: attemptHeader(rec.Headers)}
-	enricher.Enrich(&w.raw, res)
+	w.p.enricher.Enrich(&w.raw, res)
 	w.outgoing(rec)
 	if err := w.place(rec); err != nil {
 		return err // not counted: it went nowhere, and comes again
