@@ -229,6 +229,14 @@ func (q *Queue) stamp(b *batch, id identity) {
 	q.seq = addSequence(q.seq, b.build.Len())
 }
 
+// renew gives a batch whose exchange failed a buffer of its own: the old bytes may still be on
+// their way out.
+func (q *Queue) renew(b *batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock() // discard may be counting it
+	b.build = b.build.Clone()
+}
+
 // addSequence counts on and wraps from 2³¹−1 to 0, as brokers expect.
 func addSequence(seq int32, n int) int32 { return int32((int64(seq) + int64(n)) & 0x7fffffff) }
 

@@ -116,7 +116,7 @@ func (s *sender) round(ctx context.Context) error {
 	}
 	if err := s.p.client.roundTrip(ctx, x, produceTimeout+requestTimeout); err != nil {
 		for _, p := range x.parts {
-			p.batch.build = p.batch.build.Clone() // the old bytes may still be on their way out
+			p.queue.renew(p.batch)
 			s.again(p.queue)
 		}
 		return fmt.Errorf("produce to %s: %w", nodeName(s.node), err)
