@@ -36,16 +36,22 @@ func newTransactionCoordinator(c *Client, id string) *Coordinator {
 // do sends req until it gets an answer that is not about the coordinator, or ctx
 // ends. code extracts the answer's error code.
 func (co *Coordinator) do(ctx context.Context, req kmsg.Request, code func(kmsg.Response) int16) (kmsg.Response, error) {
+	resp, _, err := co.attempt(ctx, req, code)
+	return resp, err
+}
+
+// attempt is do, and counts how often it had to ask.
+func (co *Coordinator) attempt(ctx context.Context, req kmsg.Request, code func(kmsg.Response) int16) (_ kmsg.Response, attempts int, _ error) {
 	var (
 		pause backoff
 		last  error
 	)
-	for {
+	for attempts = 1; ; attempts++ {
 		resp, err := co.try(ctx, req)
 		if err == nil {
 			c := code(resp)
 			if !coordinatorMoved(c) && !coordinatorBusy(c) {
-				return resp, nil
+				return resp, attempts, nil
 			}
 			if coordinatorMoved(c) {
 				co.node.Store(AnyNode)
@@ -56,7 +62,7 @@ func (co *Coordinator) do(ctx context.Context, req kmsg.Request, code func(kmsg.
 			last = err
 		}
 		if !pause.wait(ctx) {
-			return nil, fmt.Errorf("%s for %q: %w (last answer: %w)", kmsg.NameForKey(req.Key()), co.key, ctx.Err(), last)
+			return nil, attempts, fmt.Errorf("%s for %q: %w (last answer: %w)", kmsg.NameForKey(req.Key()), co.key, ctx.Err(), last)
 		}
 	}
 }

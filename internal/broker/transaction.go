@@ -20,11 +20,12 @@ type Transaction struct {
 	timeout     time.Duration
 	coordinator *Coordinator
 
-	mu    lock
-	ident identity
-	ok    bool // ident may be used
-	added map[TopicPartition]struct{}
-	open  bool // the coordinator knows of an open transaction
+	mu        lock
+	ident     identity
+	ok        bool // ident may be used
+	added     map[TopicPartition]struct{}
+	opened    time.Time // before the coordinator can have heard of the open transaction; zero: none is open
+	reclaimed time.Time // when the id was last taken back
 }
 
 // ErrTwin says that another process runs under the same transactional id and has taken it over.
@@ -46,53 +47,82 @@ func (t *Transaction) Begin(ctx context.Context) error {
 		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
 	}
 	defer t.mu.release()
-	return t.init(ctx, -1, -1)
+	_, err := t.init(ctx, -1, -1)
+	return err
 }
 
 // Abort ends an open transaction without effect and makes the id usable again after a
-// time-out. It asks with its own id and epoch: that is refused, with ErrTwin, if
-// another process has taken the id over, and never takes it back from it.
-// Known fault: a broker that does not know the epoch before (3.9; any after the coordinator
-// has moved) refuses a timed-out owner in the same way, see docs/reliability.md.
+// time-out. ErrTwin says that another process has the id.
+//
+// It asks with its own id and epoch, which tells an owner from a process that was fenced,
+// and then why it was. A coordinator that has timed the transaction out may answer
+// "fenced" to its owner too (Kafka 3.9 always does, 4.x after the coordinator has moved), and so may
+// one that is asked again because its answer was late or lost: it has raised the epoch then.
+// Where that can be the reason, the id is taken back. Otherwise there is another process. It may
+// be one that was asleep and has taken the id back just now, so the id is taken
+// back once more; but who is fenced again within reclaimWindow was there first, and gives way.
 func (t *Transaction) Abort(ctx context.Context) error {
 	if !t.mu.acquire(ctx) {
 		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
 	}
 	defer t.mu.release()
-	return t.init(ctx, t.ident.producerID, t.ident.epoch)
+	timedOut := !t.opened.IsZero() && elapsed(t.opened) >= t.timeout
+	asked, err := t.init(ctx, t.ident.producerID, t.ident.epoch)
+	switch {
+	case errors.Is(err, kafka.InvalidProducerIDMapping), errors.Is(err, kafka.UnknownProducerId):
+		// Idle for so long that the brokers have forgotten it (transactional.id.expiration.ms).
+	case !errors.Is(err, ErrTwin):
+		return err
+	case !timedOut && asked == 1 && elapsed(t.reclaimed) < reclaimWindow:
+		return err
+	}
+	t.reclaimed = time.Now()
+	_, err = t.init(ctx, -1, -1)
+	return err
+}
+
+// reclaimWindow is how long a process that has taken its id back believes that it is in the
+// right. Two processes of one name that both have work meet many times in it.
+const reclaimWindow = 10 * time.Minute
+
+// elapsed is the time since t by the clock that has gone further: one of them may stand
+// still while the machine sleeps. It is very long for the zero time, "never".
+func elapsed(t time.Time) time.Duration {
+	return max(time.Since(t), time.Since(t.Round(0)))
 }
 
 func (t *Transaction) restart(ctx context.Context) error { return t.Abort(ctx) }
 
-func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) error {
+// init asks for an epoch, and says how many requests that took.
+func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) (asked int, _ error) {
 	t.ok = false
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.SetVersion(4)
 	req.TransactionalID, req.TransactionTimeoutMillis = &t.id, milliseconds(t.timeout)
 	req.ProducerID, req.ProducerEpoch = producerID, epoch
-	resp, err := t.coordinator.do(ctx, req, codeOf)
+	resp, asked, err := t.coordinator.attempt(ctx, req, codeOf)
 	if err != nil {
-		return fmt.Errorf("begin transactions: %w", err)
+		return asked, fmt.Errorf("begin transactions: %w", err)
 	}
 	init, ok := resp.(*kmsg.InitProducerIDResponse)
 	if !ok {
-		return errFrame
+		return asked, errFrame
 	}
 	switch code := kafka.Error(init.ErrorCode); code {
 	case 0:
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
-		return fmt.Errorf("%w (transactional id %q): give each process its own kafka.instance or --instance: %w", ErrTwin, t.id, code)
+		return asked, fmt.Errorf("%w (transactional id %q): give each process its own kafka.instance or --instance: %w", ErrTwin, t.id, code)
 	case kafka.TransactionalIDAuthorizationFailed:
-		return fmt.Errorf("begin transactions: %w (allow WRITE and DESCRIBE on transactional id %q, or set delivery: at_least_once)", code, t.id)
+		return asked, fmt.Errorf("begin transactions: %w (allow WRITE and DESCRIBE on transactional id %q, or set delivery: at_least_once)", code, t.id)
 	case kafka.InvalidTransactionTimeout:
-		return fmt.Errorf("begin transactions: %w (kafka.transaction_timeout %v is above the brokers' transaction.max.timeout.ms)", code, t.timeout)
+		return asked, fmt.Errorf("begin transactions: %w (kafka.transaction_timeout %v is above the brokers' transaction.max.timeout.ms)", code, t.timeout)
 	default:
-		return fmt.Errorf("begin transactions: %w", code)
+		return asked, fmt.Errorf("begin transactions: %w", code)
 	}
 	t.ident = identity{serial: t.ident.serial + 1, producerID: init.ProducerID, epoch: init.ProducerEpoch, transactional: true}
-	t.ok, t.open = true, false
+	t.ok, t.opened = true, time.Time{}
 	clear(t.added)
-	return nil
+	return asked, nil
 }
 
 func (t *Transaction) identify(ctx context.Context) (identity, error) {
@@ -113,6 +143,13 @@ func (t *Transaction) renew(serial uint32, cause error) error {
 		return nil // about a batch of before the last Abort
 	}
 	return fmt.Errorf("transaction is over: %w", cause)
+}
+
+// open notes that the next request begins a transaction, if none is open.
+func (t *Transaction) open() {
+	if t.opened.IsZero() {
+		t.opened = time.Now()
+	}
 }
 
 // prepare puts partitions into the transaction before the first record goes to them.
@@ -138,6 +175,7 @@ func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
 		rt.Topic, rt.Partitions = topic, ids
 		req.Topics = append(req.Topics, rt)
 	}
+	t.open()
 	resp, err := t.coordinator.do(ctx, req, codeOf)
 	if err != nil {
 		return err
@@ -145,7 +183,6 @@ func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
 	if err := t.check("add partitions to the transaction", codeOf(resp)); err != nil {
 		return err
 	}
-	t.open = true
 	for _, tp := range fresh {
 		t.added[tp] = struct{}{}
 	}
@@ -168,7 +205,7 @@ func (t *Transaction) Commit(ctx context.Context, group *Coordinator, m Membersh
 			return err
 		}
 	}
-	if !t.open {
+	if t.opened.IsZero() {
 		return nil
 	}
 	return t.end(ctx)
@@ -178,6 +215,7 @@ func (t *Transaction) addOffsets(ctx context.Context, group *Coordinator, m Memb
 	add := kmsg.NewPtrAddOffsetsToTxnRequest()
 	add.SetVersion(3)
 	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = t.id, t.ident.producerID, t.ident.epoch, m.Group
+	t.open()
 	resp, err := t.coordinator.do(ctx, add, codeOf)
 	if err != nil {
 		return err
@@ -185,7 +223,6 @@ func (t *Transaction) addOffsets(ctx context.Context, group *Coordinator, m Memb
 	if err := t.check("add offsets to the transaction", codeOf(resp)); err != nil {
 		return err
 	}
-	t.open = true
 
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.SetVersion(3)
@@ -224,7 +261,7 @@ func (t *Transaction) end(ctx context.Context) error {
 	if err := t.check("commit the transaction", codeOf(resp)); err != nil {
 		return err
 	}
-	t.open = false
+	t.opened = time.Time{}
 	clear(t.added)
 	return nil
 }
