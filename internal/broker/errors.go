@@ -3,7 +3,9 @@ package broker
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
+	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -68,6 +70,15 @@ func coordinatorBusy(code int16) bool {
 		return true
 	}
 	return false
+}
+
+// ConnectionLost tells whether a request failed because its connection broke or fell silent
+// after it had been made: another broker, or the same one later, may answer.
+func ConnectionLost(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op != "dial"
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe)
 }
 
 // backoff waits between attempts: 5 ms, doubling up to one second.

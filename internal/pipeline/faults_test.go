@@ -318,6 +318,40 @@ func TestCutConnections(t *testing.T) {
 	})
 }
 
+// A broker that goes away while the start asks it is no reason to end.
+func TestStartAsksAgain(t *testing.T) {
+	c := kafkatest.StartFake(t, kfake.NumBrokers(3), kfake.SeedTopics(1, "in", "out", "dead", "retry"))
+	w := worldOf(t, c.ListenAddrs())
+	w.put(busy)
+	var cuts atomic.Int64
+	c.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		// kafka-go's own requests are of another version; they go through.
+		if m, ok := req.(*kmsg.MetadataRequest); ok && m.IncludeTopicAuthorizedOperations && cuts.Add(1) <= 3 {
+			return nil, errors.New("connection cut"), true
+		}
+		return nil, nil, false
+	})
+	f := w.start(w.cfg)
+	w.until("in", func() bool { return f.Ledger.Totals().In == 1 })
+	require.NoError(t, f.stop())
+	require.Greater(t, cuts.Load(), int64(3))
+}
+
+// But a connection that is lost each time is.
+func TestStartDoesNotAskForEver(t *testing.T) {
+	c := kafkatest.StartFake(t, kfake.SeedTopics(1, "in", "out", "dead", "retry"))
+	c.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		m, ok := req.(*kmsg.MetadataRequest)
+		return nil, errors.New("connection cut"), ok && m.IncludeTopicAuthorizedOperations
+	})
+	w := worldOf(t, c.ListenAddrs())
+	f := w.start(w.cfg)
+	w.until("stopped", func() bool { return f.State() == pipeline.Stopped })
+	require.ErrorContains(t, f.stop(), "check topics")
+}
+
 func TestMissingTopics(t *testing.T) {
 	w := newWorld(t, map[string]int32{"in": 3, "out": 3})
 	f := w.start(w.cfg)

@@ -22,7 +22,7 @@ const createdPartitions = 4
 func (p *Pipeline) prepare(ctx context.Context) error {
 	outputs := p.cfg.outputs()
 	names := p.cfg.AllTopics()
-	topics, err := p.client.Topics(ctx, names)
+	topics, err := p.topics(ctx, names)
 	var missing *broker.MissingTopicsError
 	if p.cfg.CreateTopics && errors.As(err, &missing) {
 		p.log.Info("creating topics", zap.Strings("topics", missing.Topics))
@@ -61,6 +61,29 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 		p.inputs = append(p.inputs, topics[n].Partitions)
 	}
 	return nil
+}
+
+// topicsAttempts is how often the start asks for topics where a connection is lost on the way,
+// and topicsPause how long it waits between.
+const (
+	topicsAttempts = 10
+	topicsPause    = 250 * time.Millisecond
+)
+
+// topics asks again if the broker that was asked goes away meanwhile: another will answer. If no
+// broker can be connected to, the start fails at once.
+func (p *Pipeline) topics(ctx context.Context, names []string) (map[string]broker.Topic, error) {
+	for attempt := 1; ; attempt++ {
+		topics, err := p.client.Topics(ctx, names)
+		if attempt == topicsAttempts || !broker.ConnectionLost(err) || ctx.Err() != nil {
+			return topics, err //nolint:wrapcheck // by the caller
+		}
+		p.log.Warn("cannot read the topics, trying again", zap.Error(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(topicsPause):
+		}
+	}
 }
 
 // targets are all topics written to; a topic that several routes share comes several times.

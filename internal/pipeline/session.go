@@ -63,6 +63,11 @@ const prefetch = 2
 // drainMargin is what a revoked member leaves of the rebalance timeout for joining again.
 const drainMargin = 2 * time.Second
 
+// revokeLimit is how long a revoked member finishes what it has, with transactions: the whole
+// group waits for it, and giving up costs no more than to do it again. Without them it
+// would cost duplicates, so there it may take all of the rebalance timeout.
+const revokeLimit = 5 * time.Second
+
 // session runs until the generation ends (gen), the process is asked to stop (ctx), or
 // something fails; then it settles what is in flight.
 func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offsets *broker.Coordinator) error {
@@ -270,7 +275,11 @@ func (s *session) settle(ctx context.Context, stopWork func(), working *sync.Wai
 	s.p.state.Store(int32(Draining))
 	defer s.p.current.Store(nil)
 	limit := s.p.cfg.ShutdownTimeout
-	if ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case s.p.txn != nil:
+		limit = min(limit, revokeLimit)
+	default:
 		limit = max(limit-drainMargin, drainMargin)
 	}
 	drain, cancel := context.WithTimeout(s.work, limit)
