@@ -44,7 +44,7 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
-	client := broker.NewClient(broker.Config{Brokers: cfg.Kafka.Brokers, ClientID: cfg.Kafka.ClientID, Topics: pipe.AllTopics()})
+	client := broker.NewClient(broker.Config{Brokers: cfg.Kafka.Brokers, ClientID: cfg.Kafka.ClientID, Topics: pipe.AllTopics(), Log: log.Named("client")})
 	a := &App{cfg: cfg, log: log, client: client, pipeline: pipeline.New(pipe, client, enricher, log)}
 	if cfg.Ops.Listen != "" {
 		if a.ops, err = ops.Listen(cfg.Ops.Listen, a.metrics(snap), a.live, a.ready); err != nil {

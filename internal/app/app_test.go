@@ -149,7 +149,7 @@ func hold(c *kfake.Cluster) (release func()) {
 		}
 		c.KeepControl()
 		find, ok := req.(*kmsg.FindCoordinatorRequest)
-		if !ok {
+		if !ok || find.CoordinatorType != 0 { // transactions go on
 			return nil, nil, false
 		}
 		resp, ok := find.ResponseKind().(*kmsg.FindCoordinatorResponse)

@@ -32,7 +32,7 @@ func TestPipelineConfigOfTheDefaults(t *testing.T) {
 		Topics: []string{"in"}, Group: "g", Start: broker.Earliest, OutOfRange: pipeline.ToEarliest, ReadCommitted: true,
 		Output: "out", ExactlyOnce: config.Default().Delivery == config.ExactlyOnce, Instance: host, TransactionTimeout: 15 * time.Second,
 		Codec: recordbatch.LZ4, FetchBytes: 1 << 20, BatchBytes: 512 << 10, BufferBytes: 64 << 20,
-		Linger: 2 * time.Millisecond, CommitInterval: time.Second, SessionTimeout: 10 * time.Second, ShutdownTimeout: 30 * time.Second,
+		Linger: 2 * time.Millisecond, CommitInterval: 100 * time.Millisecond, SessionTimeout: 10 * time.Second, ShutdownTimeout: 30 * time.Second,
 	}, got)
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
 )
 
 // Config is what a Client needs to reach a cluster.
@@ -31,6 +32,7 @@ type Config struct {
 	Topics   []string // the topics whose metadata is kept; others are not seen
 	// Dial opens connections; nil: TCP. Tests put faults here.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Log  *zap.Logger // nil: none
 }
 
 // AnyNode routes a request to whichever broker answers, over the connection
@@ -61,6 +63,7 @@ type Client struct {
 	brokers   []string
 	clientID  string
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	log       *zap.Logger
 	formatter *kmsg.RequestFormatter
 
 	refreshing lock
@@ -72,7 +75,11 @@ func NewClient(cfg Config) *Client {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
 	return &Client{
+		log: cfg.Log,
 		transport: &kafka.Transport{
 			Dial:           cfg.Dial,
 			DialTimeout:    dialTimeout,

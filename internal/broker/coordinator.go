@@ -8,6 +8,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
 )
 
 // Coordinator sends requests to the broker that coordinates a group or a transactional
@@ -18,17 +19,20 @@ type Coordinator struct {
 	key    string
 	kind   int8
 	node   atomic.Int32 // AnyNode: not known
+	quiet  *Quiet
 }
 
 // NewGroupCoordinator is the coordinator of a consumer group.
 func NewGroupCoordinator(c *Client, group string) *Coordinator {
-	co := &Coordinator{client: c, key: group, kind: int8(kafka.CoordinatorKeyTypeConsumer)}
-	co.node.Store(AnyNode)
-	return co
+	return newCoordinator(c, group, kafka.CoordinatorKeyTypeConsumer)
 }
 
 func newTransactionCoordinator(c *Client, id string) *Coordinator {
-	co := &Coordinator{client: c, key: id, kind: int8(kafka.CoordinatorKeyTypeTransaction)}
+	return newCoordinator(c, id, kafka.CoordinatorKeyTypeTransaction)
+}
+
+func newCoordinator(c *Client, key string, kind kafka.CoordinatorKeyType) *Coordinator {
+	co := &Coordinator{client: c, key: key, kind: int8(kind), quiet: NewQuiet(c.log)}
 	co.node.Store(AnyNode)
 	return co
 }
@@ -60,6 +64,10 @@ func (co *Coordinator) attempt(ctx context.Context, req kmsg.Request, code func(
 		} else {
 			co.node.Store(AnyNode)
 			last = err
+		}
+		if pause.last >= backoffMost { // what passes sooner is no news
+			co.quiet.Warn("a coordinator does not do what it is asked, trying again",
+				zap.String("request", kmsg.NameForKey(req.Key())), zap.String("of", co.key), zap.Error(last))
 		}
 		if !pause.wait(ctx) {
 			return nil, attempts, fmt.Errorf("%s for %q: %w (last answer: %w)", kmsg.NameForKey(req.Key()), co.key, ctx.Err(), last)

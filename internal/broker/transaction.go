@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -152,6 +155,10 @@ func (t *Transaction) open() {
 	}
 }
 
+// prepareTimeout is when it is said that a partition cannot be added, because its topic is not there
+// for instance; then it is tried again.
+const prepareTimeout = 5 * time.Second
+
 // prepare puts partitions into the transaction before the first record goes to them.
 func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
 	if !t.mu.acquire(ctx) {
@@ -176,9 +183,11 @@ func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
 		req.Topics = append(req.Topics, rt)
 	}
 	t.open()
+	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
+	defer cancel()
 	resp, err := t.coordinator.do(ctx, req, codeOf)
 	if err != nil {
-		return err
+		return fmt.Errorf("add partitions of %s to the transaction: %w", strings.Join(slices.Sorted(maps.Keys(byTopic(fresh))), ", "), err)
 	}
 	if err := t.check("add partitions to the transaction", codeOf(resp)); err != nil {
 		return err

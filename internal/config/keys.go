@@ -17,7 +17,7 @@ func keys() []key {
 		{path: "kafka.brokers", doc: "Bootstrap addresses, host:port; the rest of the cluster is found from any of them. Required."},
 		{path: "kafka.client_id", doc: "Names the program in the brokers' logs, metrics and quotas."},
 		{path: "kafka.rack", doc: "The rack or zone that the program runs in. If set, records are fetched from a replica there where the brokers offer one (replica.selector.class). Empty: from leaders."},
-		{path: "kafka.instance", doc: "Name of this process among those of its group, used with exactly_once. Keep it over restarts (a StatefulSet's pod name): a restarted process then clears its own unfinished transaction at once. Two processes with one name fence each other. Empty: the host name. --instance overrides it."},
+		{path: "kafka.instance", doc: "Name of this process among those of its group, used with exactly_once. Keep it over restarts (a StatefulSet's pod name): a restarted process then clears its own unfinished transaction at once. Of two processes with one name the older ends with an error. Empty: the host name. --instance overrides it."},
 		{path: "kafka.transaction_timeout", doc: "How long brokers wait for a silent process before they abort its transaction, with exactly_once. Readers of the output wait as long for a process that died and did not come back.", low: "1s", high: "15m"},
 		{path: "kafka.create_topics", doc: "Make missing topics at the start. For trying out; else a missing topic is an error that names the command to create it."},
 
@@ -80,7 +80,7 @@ func keys() []key {
 		{path: "enrich.opt_in", doc: "Codes that may be redialled although their policy asks the operator first (auto: opt_in)."},
 
 		{path: "limits", doc: "Bounds on time and memory."},
-		{path: "limits.commit_interval", doc: "Time between two commits of offsets; what a crash may repeat grows with it.", low: "10ms", high: "1m"},
+		{path: "limits.commit_interval", doc: "Time between two commits. With exactly_once it is what readers wait for an event, with at_least_once what a crash repeats.", low: "10ms", high: "1m"},
 		{path: "limits.shutdown_timeout", doc: "Time for what is in flight when asked to stop.", low: "1s", high: "10m"},
 		{path: "limits.session_timeout", doc: "How long the group waits for a silent member before its partitions go to others; the brokers bound it too.", low: "6s", high: "5m"},
 		{path: "limits.buffer_bytes", doc: "Output that may wait to be acknowledged. When it is full, nothing more is fetched.", low: "1MiB", high: "64GiB"},

@@ -163,7 +163,7 @@ func TestYAMLMasksFilesAndReadsBack(t *testing.T) {
 	c := parse(t, strings.Replace(least, "group: g", "group: \"${file:secret}\", start: \"2026-01-31T12:00:00Z\"", 1)+`
 routes:
   - {name: r, match: {codes: [3010, 3000-3099], flags: "${file:crlf}", retryable: true}, topic: "${GROUP}"}
-limits: {session_timeout: 5m, commit_interval: 1m}
+limits: {session_timeout: 5m, commit_interval: 10s}
 `)
 	text, err := c.YAML()
 	require.NoError(t, err)

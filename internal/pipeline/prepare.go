@@ -76,7 +76,7 @@ func (p *Pipeline) topics(ctx context.Context, names []string) (map[string]broke
 	for attempt := 1; ; attempt++ {
 		topics, err := p.client.Topics(ctx, names)
 		if attempt == topicsAttempts || !broker.ConnectionLost(err) || ctx.Err() != nil {
-			return topics, err //nolint:wrapcheck // by the caller
+			return topics, err
 		}
 		p.log.Warn("cannot read the topics, trying again", zap.Error(err))
 		select {
