@@ -6,28 +6,55 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
-// Ledger proves that nothing is lost: every event in has one outcome and went to one
-// place, and every record handed to a topic was acknowledged by it.
+// Ledger proves that nothing is lost: in every input partition each event has one outcome
+// and went to one place, and every record handed to a topic was acknowledged by it.
 //
 //	in = enriched + unknown_code + no_code + malformed + tombstone
 //	   = output + dead-lettered + filtered
 type Ledger struct {
-	Outcomes  [enrich.NumOutcomes]atomic.Int64
-	Output    atomic.Int64 // handed to the output topic
-	Dead      atomic.Int64 // handed to the dead-letter topic
-	Filtered  atomic.Int64 // left out because the configuration says so
 	Abandoned atomic.Int64 // records given up at a revocation, unacknowledged; their input is repeated
 	Replaced  atomic.Int64 // events that had an object under the field already
 	Routes    []RouteCount
 
 	mu         sync.Mutex
+	partitions map[broker.TopicPartition]*Account
 	acked      map[string]*atomic.Int64 // by topic
 	reasons    map[string]int64         // dead letters by reason
 	codes      map[int32]int64          // events by code, known or not
 	otherCodes int64
+}
+
+// Account is the ledger of one input partition, for as long as the process runs.
+type Account struct {
+	Outcomes [enrich.NumOutcomes]int64 // events read, by outcome
+	Output   int64                     // handed to the output topic
+	Dead     int64                     // handed to the dead-letter topic
+	Filtered int64                     // left out because the configuration says so
+}
+
+// In is the number of events read.
+func (a *Account) In() int64 {
+	var in int64
+	for _, n := range a.Outcomes {
+		in += n
+	}
+	return in
+}
+
+// conserved tells whether each event went to one place.
+func (a *Account) conserved() bool { return a.In() == a.Output+a.Dead+a.Filtered }
+
+func (a *Account) add(b *Account) {
+	for i, n := range b.Outcomes {
+		a.Outcomes[i] += n
+	}
+	a.Output += b.Output
+	a.Dead += b.Dead
+	a.Filtered += b.Filtered
 }
 
 // RouteCount counts the copies of one route.
@@ -41,7 +68,7 @@ type RouteCount struct {
 const maxCodes = 512
 
 func newLedger(routes []Route) *Ledger {
-	l := &Ledger{acked: map[string]*atomic.Int64{}, reasons: map[string]int64{}, codes: map[int32]int64{}, Routes: make([]RouteCount, len(routes))}
+	l := &Ledger{partitions: map[broker.TopicPartition]*Account{}, acked: map[string]*atomic.Int64{}, reasons: map[string]int64{}, codes: map[int32]int64{}, Routes: make([]RouteCount, len(routes))}
 	for i, r := range routes {
 		l.Routes[i].Name = r.Name
 	}
@@ -61,7 +88,8 @@ func (l *Ledger) ackedOf(topic string) *atomic.Int64 {
 
 // Totals is the ledger at one moment.
 type Totals struct {
-	In         int64
+	Partitions map[broker.TopicPartition]Account // every input partition that the process had events of
+	In         int64                             // the sum over the partitions, as are the next four
 	Outcomes   map[string]int64
 	Output     int64
 	Dead       int64
@@ -78,19 +106,24 @@ type Totals struct {
 // Totals reads the ledger. While events flow the figures may be a batch apart.
 func (l *Ledger) Totals() Totals {
 	t := Totals{
-		Outcomes: map[string]int64{}, Routes: map[string]int64{}, Acked: map[string]int64{}, Reasons: map[string]int64{}, Codes: map[int32]int64{},
-		Output: l.Output.Load(), Dead: l.Dead.Load(), Filtered: l.Filtered.Load(), Abandoned: l.Abandoned.Load(), Replaced: l.Replaced.Load(),
-	}
-	for i := range l.Outcomes {
-		n := l.Outcomes[i].Load()
-		t.Outcomes[enrich.Outcome(i).String()] = n
-		t.In += n
+		Partitions: map[broker.TopicPartition]Account{}, Outcomes: map[string]int64{}, Routes: map[string]int64{},
+		Acked: map[string]int64{}, Reasons: map[string]int64{}, Codes: map[int32]int64{},
+		Abandoned: l.Abandoned.Load(), Replaced: l.Replaced.Load(),
 	}
 	for i := range l.Routes {
 		t.Routes[l.Routes[i].Name] = l.Routes[i].Copies.Load()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var sum Account
+	for tp, a := range l.partitions {
+		t.Partitions[tp] = *a
+		sum.add(a)
+	}
+	t.In, t.Output, t.Dead, t.Filtered = sum.In(), sum.Output, sum.Dead, sum.Filtered
+	for i, n := range sum.Outcomes {
+		t.Outcomes[enrich.Outcome(i).String()] = n
+	}
 	for topic, n := range l.acked {
 		t.Acked[topic] = n.Load()
 	}
@@ -100,9 +133,14 @@ func (l *Ledger) Totals() Totals {
 	return t
 }
 
-// Conserved tells whether nothing is missing: true once everything in flight has been
-// acknowledged, and false if anything was lost on the way.
+// Conserved tells whether nothing is missing, in no partition: true once everything in flight
+// has been acknowledged, and false if anything was lost on the way.
 func (t Totals) Conserved() bool {
+	for _, a := range t.Partitions {
+		if !a.conserved() {
+			return false
+		}
+	}
 	handed := t.Output + t.Dead
 	for _, n := range t.Routes {
 		handed += n
@@ -111,26 +149,26 @@ func (t Totals) Conserved() bool {
 	for _, n := range t.Acked {
 		acked += n
 	}
-	return t.In == t.Output+t.Dead+t.Filtered && handed == acked+t.Abandoned
+	return handed == acked+t.Abandoned
 }
 
 // String is the conservation line.
 func (t Totals) String() string {
-	return fmt.Sprintf("in %d = enriched %d + unknown_code %d + no_code %d + malformed %d + tombstone %d = output %d + dead-lettered %d + filtered %d",
-		t.In, t.Outcomes["enriched"], t.Outcomes["unknown_code"], t.Outcomes["no_code"], t.Outcomes["malformed"], t.Outcomes["tombstone"],
+	return fmt.Sprintf("in %d from %d partitions = enriched %d + unknown_code %d + no_code %d + malformed %d + tombstone %d = output %d + dead-lettered %d + filtered %d",
+		t.In, len(t.Partitions), t.Outcomes["enriched"], t.Outcomes["unknown_code"], t.Outcomes["no_code"], t.Outcomes["malformed"], t.Outcomes["tombstone"],
 		t.Output, t.Dead, t.Filtered)
 }
 
 // tally is a worker's own count of one chunk, added to the ledger at its end: shared
 // counters for each event would cost more than looking its code up.
 type tally struct {
-	outcomes                                [enrich.NumOutcomes]int64
-	output, deadLetters, filtered, replaced int64
-	routes                                  []int64
-	reasons                                 map[string]int64
-	codes                                   map[int32]int64
-	last                                    int32 // codes come in runs
-	lastN                                   int64
+	account  Account
+	replaced int64
+	routes   []int64
+	reasons  map[string]int64
+	codes    map[int32]int64
+	last     int32 // codes come in runs
+	lastN    int64
 }
 
 func newTally(routes int) tally {
@@ -138,7 +176,7 @@ func newTally(routes int) tally {
 }
 
 func (t *tally) event(res *enrich.Result) {
-	t.outcomes[res.Outcome]++
+	t.account.Outcomes[res.Outcome]++
 	if res.Replaced {
 		t.replaced++
 	}
@@ -156,18 +194,12 @@ func (t *tally) event(res *enrich.Result) {
 }
 
 func (t *tally) dead(reason string) {
-	t.deadLetters++
+	t.account.Dead++
 	t.reasons[reason]++
 }
 
-// flush adds the tally to the ledger and empties it.
-func (t *tally) flush(l *Ledger) {
-	for i, n := range t.outcomes {
-		l.Outcomes[i].Add(n)
-	}
-	l.Output.Add(t.output)
-	l.Dead.Add(t.deadLetters)
-	l.Filtered.Add(t.filtered)
+// flush adds the tally of one input partition to the ledger and empties it.
+func (t *tally) flush(l *Ledger, tp broker.TopicPartition) {
 	l.Replaced.Add(t.replaced)
 	for i, n := range t.routes {
 		l.Routes[i].Copies.Add(n)
@@ -176,6 +208,12 @@ func (t *tally) flush(l *Ledger) {
 		t.codes[t.last] += t.lastN
 	}
 	l.mu.Lock()
+	a, ok := l.partitions[tp]
+	if !ok {
+		a = new(Account)
+		l.partitions[tp] = a
+	}
+	a.add(&t.account)
 	for r, n := range t.reasons {
 		l.reasons[r] += n
 	}
@@ -187,8 +225,7 @@ func (t *tally) flush(l *Ledger) {
 		}
 	}
 	l.mu.Unlock()
-	t.outcomes = [enrich.NumOutcomes]int64{}
-	t.output, t.deadLetters, t.filtered, t.replaced, t.lastN = 0, 0, 0, 0, 0
+	t.account, t.replaced, t.lastN = Account{}, 0, 0
 	clear(t.routes)
 	clear(t.reasons)
 	clear(t.codes)

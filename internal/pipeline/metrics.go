@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callstream/enricher/pkg/enrich"
 )
 
 // Metrics are the pipeline's own; the ledger's figures are read when they are collected.
@@ -66,6 +68,17 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	events := desc("events_total", "Events read, by outcome.", "outcome")
 	for o, n := range t.Outcomes {
 		counter(events, n, o)
+	}
+	inputs := desc("partition_events_total", "Events read of an input partition, by outcome.", "topic", "partition", "outcome")
+	places := desc("partition_results_total", "Where the events of an input partition went: output, dead_letter or filtered. Their sum is that of enricher_partition_events_total.", "topic", "partition", "to")
+	for tp, a := range t.Partitions {
+		number := strconv.Itoa(int(tp.Partition))
+		for o, n := range a.Outcomes {
+			counter(inputs, n, tp.Topic, number, enrich.Outcome(o).String())
+		}
+		counter(places, a.Output, tp.Topic, number, "output")
+		counter(places, a.Dead, tp.Topic, number, "dead_letter")
+		counter(places, a.Filtered, tp.Topic, number, "filtered")
 	}
 	codes := desc("events_by_code_total", "Events by hangup-cause code; codes beyond the first 512 different ones count as other.", "code")
 	for code, n := range t.Codes {

@@ -52,7 +52,7 @@ func (w *worker) run() {
 			if err := w.chunk(c); err != nil && w.s.work.Err() == nil {
 				w.s.fail(fmt.Errorf("%s/%d: %w", w.part.Topic, w.part.Partition, err))
 			}
-			w.tally.flush(w.p.Ledger)
+			w.tally.flush(w.p.Ledger, w.part.TopicPartition)
 		}
 		if c.response != nil {
 			c.response.Release()
@@ -103,7 +103,7 @@ func (w *worker) damaged(rest []byte, cause error, mayPass bool) ([]byte, error)
 	if err := w.deadLetter(&batch, reasonCorrupt, fmt.Sprintf("offsets %d to %d: %v", w.part.position, next-1, cause)); err != nil {
 		return nil, err
 	}
-	w.tally.outcomes[enrich.Malformed]++
+	w.tally.account.Outcomes[enrich.Malformed]++
 	w.part.position, w.corrupt = next, 0
 	return rest[size:], nil
 }
@@ -213,12 +213,12 @@ func (w *worker) place(rec *recordbatch.Record) error {
 		if err := w.append(w.p.output, rec); err != nil {
 			return err
 		}
-		w.tally.output++
+		w.tally.account.Output++
 		return nil
 	case res.Outcome == enrich.Malformed:
 		return w.deadLetter(rec, string(res.Reason), res.Detail)
 	default:
-		w.tally.filtered++
+		w.tally.account.Filtered++
 		return nil
 	}
 }
