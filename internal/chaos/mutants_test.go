@@ -25,14 +25,14 @@ func mutants() []mutant {
 	const (
 		session     = "internal/pipeline/session.go"
 		transaction = "internal/broker/transaction.go"
-		abort       = "return t.init(ctx, t.ident.producerID, t.ident.epoch)"
+		abort       = "asked, err := t.init(ctx, t.ident.producerID, t.ident.epoch)"
 		generation  = "req.Generation, req.MemberID = m.Generation, m.MemberID"
 		position    = "offsets[part.TopicPartition] = part.position"
 	)
 	return []mutant{
 		{"offset one too far", session, position, position + " + 1"},
-		{"abort ignored", transaction, abort, "t.ok = true\n\treturn nil"},
-		{"abort commits", transaction, abort, "if t.open {\n\t\tif err := t.end(ctx); err != nil {\n\t\t\treturn err\n\t\t}\n\t}\n\t" + abort},
+		{"abort ignored", transaction, abort, "if t.ok = true; t.ok {\n\t\treturn nil\n\t}\n\t" + abort},
+		{"abort commits", transaction, abort, "if !t.opened.IsZero() {\n\t\tif err := t.end(ctx); err != nil {\n\t\t\treturn err\n\t\t}\n\t}\n\t" + abort},
 		{"generation not checked", transaction, generation, "req.Generation, req.MemberID = -1, \"\""},
 	}
 }
