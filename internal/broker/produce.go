@@ -29,8 +29,22 @@ type produceExchange struct {
 }
 
 type producePart struct {
-	queue *Queue
-	batch *batch
+	queue  *Queue
+	batch  *batch
+	framed []byte // the batch behind its head; kafka-go's goroutine may read it after the exchange was given up
+}
+
+// frame writes the head in front of each batch, once they are stamped. It is done before the
+// exchange begins, which afterwards only reads, and nothing of the batches but these bytes.
+func (x *produceExchange) frame() {
+	be := binary.BigEndian
+	for i := range x.parts {
+		p := &x.parts[i]
+		var h [partHead]byte
+		be.PutUint32(h[:], uint32(p.queue.Partition))     //nolint:gosec // not negative
+		be.PutUint32(h[4:], uint32(p.batch.build.Size())) //nolint:gosec // at most a batch
+		p.framed = p.batch.build.Framed(h[:])
+	}
 }
 
 func (*produceExchange) ApiKey() protocol.ApiKey                 { return protocol.Produce } //nolint:revive // kafka-go's name
@@ -79,10 +93,7 @@ func (x *produceExchange) write(w io.Writer) error {
 		out.buf = appendString(out.buf, &topic)
 		out.buf = be.AppendUint32(out.buf, uint32(n)) //nolint:gosec // bounded by the partitions
 		for _, p := range x.parts[i : i+n] {
-			var h [partHead]byte
-			be.PutUint32(h[:], uint32(p.queue.Partition))     //nolint:gosec // not negative
-			be.PutUint32(h[4:], uint32(p.batch.build.Size())) //nolint:gosec // at most a batch
-			out.add(p.batch.build.Framed(h[:]))
+			out.add(p.framed)
 		}
 		i += n
 	}
@@ -96,7 +107,7 @@ func (x *produceExchange) count() (topics, size int) {
 		topics++
 		size += 2 + len(x.parts[i].queue.Topic) + 4
 		for _, p := range x.parts[i : i+n] {
-			size += partHead + p.batch.build.Size()
+			size += len(p.framed)
 		}
 		i += n
 	}

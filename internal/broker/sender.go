@@ -114,6 +114,7 @@ func (s *sender) round(ctx context.Context) error {
 	for _, p := range x.parts {
 		p.queue.stamp(p.batch, id)
 	}
+	x.frame()
 	if err := s.p.client.roundTrip(ctx, x, produceTimeout+requestTimeout); err != nil {
 		for _, p := range x.parts {
 			p.queue.renew(p.batch)
@@ -142,7 +143,7 @@ func (s *sender) gather(x *produceExchange, queues []*Queue) (later []*Queue) {
 			later = append(later, q)
 		default:
 			size += b.build.Size()
-			x.parts = append(x.parts, producePart{q, b})
+			x.parts = append(x.parts, producePart{queue: q, batch: b})
 		}
 	}
 	slices.SortStableFunc(x.parts, func(a, b producePart) int { return strings.Compare(a.queue.Topic, b.queue.Topic) })
