@@ -5,7 +5,7 @@
 // by record.
 //
 // It is not a general client: it speaks one fixed version of each request
-// (Kafka 2.7 and later have them all), and it knows nothing of call events.
+// (Kafka 2.8 and later have them all), and it knows nothing of call events.
 package broker
 
 import (

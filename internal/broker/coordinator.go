@@ -64,6 +64,9 @@ func (co *Coordinator) attempt(ctx context.Context, req kmsg.Request, code func(
 		} else {
 			co.node.Store(AnyNode)
 			last = err
+			if permanent(err) {
+				return nil, attempts, err
+			}
 		}
 		if pause.last >= backoffMost { // what passes sooner is no news
 			co.quiet.Warn("a coordinator does not do what it is asked, trying again",
@@ -98,12 +101,25 @@ func (co *Coordinator) find(ctx context.Context) (int32, error) {
 	if !ok {
 		return AnyNode, errFrame
 	}
-	if err := codeError(found.ErrorCode); err != nil {
-		return AnyNode, fmt.Errorf("find coordinator of %q: %w", co.key, err)
+	switch code := kafka.Error(found.ErrorCode); code {
+	case 0:
+	case kafka.TransactionalIDAuthorizationFailed:
+		return AnyNode, fmt.Errorf("find coordinator: %w (%s)", code, transactionalRights(co.key))
+	case kafka.GroupAuthorizationFailed:
+		return AnyNode, fmt.Errorf("find coordinator: %w (%s)", code, groupRights(co.key))
+	default:
+		return AnyNode, fmt.Errorf("find coordinator of %q: %w", co.key, code)
 	}
 	co.node.Store(found.NodeID)
 	return found.NodeID, nil
 }
+
+// What to do about a right that is missing.
+func transactionalRights(id string) string {
+	return fmt.Sprintf("allow WRITE and DESCRIBE on transactional id %q, or set delivery: at_least_once", id)
+}
+
+func groupRights(group string) string { return fmt.Sprintf("allow READ on group %q", group) }
 
 // Membership identifies a member in one generation of its group.
 type Membership struct {
@@ -196,6 +212,8 @@ func (co *Coordinator) CommitOffsets(ctx context.Context, m Membership, offsets 
 		return nil
 	case kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.RebalanceInProgress, kafka.FencedInstanceID:
 		return fmt.Errorf("commit offsets in generation %d: %w: %w", m.Generation, ErrLostMembership, code)
+	case kafka.GroupAuthorizationFailed:
+		return fmt.Errorf("commit offsets: %w (%s)", code, groupRights(m.Group))
 	default:
 		return fmt.Errorf("commit offsets of group %q: %w", m.Group, code)
 	}

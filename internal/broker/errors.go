@@ -65,8 +65,7 @@ func coordinatorMoved(code int16) bool {
 // coordinatorBusy tells whether the same coordinator will answer in a moment.
 func coordinatorBusy(code int16) bool {
 	switch kafka.Error(code) { //nolint:exhaustive // the others are answers
-	case kafka.GroupLoadInProgress, concurrentTransaction, unstableOffsetCommit, kafka.RequestTimedOut,
-		kafka.UnknownTopicOrPartition:
+	case kafka.GroupLoadInProgress, concurrentTransaction, unstableOffsetCommit, kafka.RequestTimedOut:
 		return true
 	}
 	return false

@@ -232,6 +232,9 @@ func (s *sender) settleOne(p producePart, code int16, message string, id identit
 	case k == kafka.TopicAuthorizationFailed:
 		s.p.fail(fmt.Errorf("produce to %s: %w (allow WRITE on topic %q for this user)", where, k, q.Topic))
 		return s.p.Err()
+	case k == kafka.InvalidTimestamp:
+		s.p.fail(fmt.Errorf("produce to %s: %w (raise message.timestamp.after.max.ms or message.timestamp.before.max.ms of topic %q: events keep the time that they came with)", where, k, q.Topic))
+		return s.p.Err()
 	default:
 		if message != "" {
 			message = ": " + message
@@ -282,7 +285,7 @@ func identityCode(k kafka.Error) bool {
 // permanent tells whether trying again cannot help.
 func permanent(err error) bool {
 	return errors.Is(err, kafka.ClusterAuthorizationFailed) || errors.Is(err, kafka.TransactionalIDAuthorizationFailed) ||
-		errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, ErrTwin)
+		errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.GroupAuthorizationFailed) || errors.Is(err, ErrTwin)
 }
 
 // Quiet logs one kind of trouble when it begins and then at most every ten seconds,

@@ -14,6 +14,7 @@ import (
 // Topic is what a start needs to know of a topic.
 type Topic struct {
 	Name            string
+	ID              [16]byte // another if the topic was deleted and made anew
 	Partitions      int32
 	MaxMessageBytes int  // the topic's max.message.bytes; 0: could not be read
 	Readable        bool // by this user, as far as the broker says
@@ -43,7 +44,7 @@ func (e *MissingTopicsError) Error() string {
 // topic that this user may not even describe is an error that names it.
 func (c *Client) Topics(ctx context.Context, names []string) (map[string]Topic, error) {
 	req := kmsg.NewPtrMetadataRequest()
-	req.SetVersion(8)
+	req.SetVersion(10)
 	req.AllowAutoTopicCreation, req.IncludeTopicAuthorizedOperations = false, true
 	for _, n := range names {
 		t := kmsg.NewMetadataRequestTopic()
@@ -71,7 +72,7 @@ func (c *Client) Topics(ctx context.Context, names []string) (map[string]Topic, 
 		switch code := kafka.Error(t.ErrorCode); code {
 		case 0, kafka.LeaderNotAvailable:
 			topics[*t.Topic] = Topic{
-				Name: *t.Topic, Partitions: int32(len(t.Partitions)), //nolint:gosec // as many as the protocol can number
+				Name: *t.Topic, ID: t.TopicID, Partitions: int32(len(t.Partitions)), //nolint:gosec // as many as the protocol can number
 				Readable: allowed(t.AuthorizedOperations, aclRead), Writable: allowed(t.AuthorizedOperations, aclWrite),
 			}
 		case kafka.UnknownTopicOrPartition:

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +16,7 @@ import (
 // Transaction is the one transactional producer of a process (KIP-447): outputs and
 // input offsets commit together, and the group's generation fences what a former
 // owner still tries to commit. It speaks transaction protocol 1, which every
-// broker from 2.7 to 4.x takes.
+// broker from 2.8 to 4.x takes.
 type Transaction struct {
 	client      *Client
 	id          string
@@ -116,7 +116,7 @@ func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) (
 	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
 		return asked, fmt.Errorf("%w (transactional id %q): give each process its own kafka.instance or --instance: %w", ErrTwin, t.id, code)
 	case kafka.TransactionalIDAuthorizationFailed:
-		return asked, fmt.Errorf("begin transactions: %w (allow WRITE and DESCRIBE on transactional id %q, or set delivery: at_least_once)", code, t.id)
+		return asked, fmt.Errorf("begin transactions: %w (%s)", code, transactionalRights(t.id))
 	case kafka.InvalidTransactionTimeout:
 		return asked, fmt.Errorf("begin transactions: %w (kafka.transaction_timeout %v is above the brokers' transaction.max.timeout.ms)", code, t.timeout)
 	default:
@@ -155,10 +155,6 @@ func (t *Transaction) open() {
 	}
 }
 
-// prepareTimeout is when it is said that a partition cannot be added, because its topic is not there
-// for instance; then it is tried again.
-const prepareTimeout = 5 * time.Second
-
 // prepare puts partitions into the transaction before the first record goes to them.
 func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
 	if !t.mu.acquire(ctx) {
@@ -183,14 +179,12 @@ func (t *Transaction) prepare(ctx context.Context, parts []producePart) error {
 		req.Topics = append(req.Topics, rt)
 	}
 	t.open()
-	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
-	defer cancel()
 	resp, err := t.coordinator.do(ctx, req, codeOf)
 	if err != nil {
-		return fmt.Errorf("add partitions of %s to the transaction: %w", strings.Join(slices.Sorted(maps.Keys(byTopic(fresh))), ", "), err)
-	}
-	if err := t.check("add partitions to the transaction", codeOf(resp)); err != nil {
 		return err
+	}
+	if code := codeOf(resp); code != 0 {
+		return t.check(fmt.Sprintf("add partitions of topic %s to the transaction", strings.Join(refused(resp, code), ", ")), code)
 	}
 	for _, tp := range fresh {
 		t.added[tp] = struct{}{}
@@ -286,14 +280,29 @@ func (t *Transaction) check(what string, code int16) error {
 		t.ok = false
 		return fmt.Errorf("%s: %w: %w", what, ErrInterrupted, k)
 	case k == kafka.TopicAuthorizationFailed:
-		return fmt.Errorf("%s: %w (allow WRITE on the output, dead-letter and route topics)", what, k)
+		return fmt.Errorf("%s: %w (allow WRITE on the topic for this user)", what, k)
 	case k == kafka.TransactionalIDAuthorizationFailed:
-		return fmt.Errorf("%s: %w (allow WRITE on transactional id %q, or set delivery: at_least_once)", what, k, t.id)
+		return fmt.Errorf("%s: %w (%s)", what, k, transactionalRights(t.id))
 	case k == kafka.GroupAuthorizationFailed:
-		return fmt.Errorf("%s: %w (allow READ on the group)", what, k)
+		return fmt.Errorf("%s: %w (allow READ on the group for this user)", what, k)
 	default:
 		return fmt.Errorf("%s: %w", what, k)
 	}
+}
+
+// refused names the topics that an answer refuses with a code, in quotes.
+func refused(r kmsg.Response, code int16) []string {
+	add, ok := r.(*kmsg.AddPartitionsToTxnResponse)
+	if !ok {
+		return nil
+	}
+	var names []string
+	for _, t := range add.Topics {
+		if slices.ContainsFunc(t.Partitions, func(p kmsg.AddPartitionsToTxnResponseTopicPartition) bool { return p.ErrorCode == code }) {
+			names = append(names, strconv.Quote(t.Topic))
+		}
+	}
+	return names
 }
 
 // codeOf is the first error code of an answer about transactions; a partition that was

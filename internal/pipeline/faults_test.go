@@ -45,22 +45,8 @@ func both(t *testing.T, f func(t *testing.T, exactly bool)) {
 	}
 }
 
-// committed is the group's committed offset of in/0, or -1. It is polled, so an answer that
-// cannot be had now is -1 as well.
-func (w *world) committed() int64 {
-	if w.admin == nil {
-		w.admin = kadm.NewClient(w.client())
-	}
-	offsets, err := w.admin.FetchOffsets(w.t.Context(), w.cfg.Group)
-	if err != nil {
-		return -1
-	}
-	o, ok := offsets.Lookup("in", 0)
-	if !ok {
-		return -1
-	}
-	return o.At
-}
+// committed is the group's committed offset of in/0, or -1.
+func (w *world) committed() int64 { return w.committedOf(0) }
 
 // Instances that come and go in order repeat nothing and lose nothing, in either delivery.
 func TestRebalancesInOrderRepeatNothing(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 	fetchMaxBytes  = 4 << 20                // of one answer: with prefetch, the bound of what waits for workers
 	leaderCheck    = 250 * time.Millisecond
 	retryPause     = 100 * time.Millisecond
+	doubtTimeout   = 3 * time.Second
 	// replicaFor is how long a partition is read from its preferred replica before the
 	// leader is asked again.
 	replicaFor = 5 * time.Minute
@@ -36,9 +37,10 @@ type chunk struct {
 
 // supervise keeps one fetcher running for each broker that there is something to read from.
 func (s *session) supervise() {
-	tick := time.NewTicker(leaderCheck)
+	tick := time.NewTicker(retryPause)
 	defer tick.Stop()
 	for {
+		s.settleDoubts()
 		layout, err := s.p.client.Layout(s.fetch)
 		if err == nil {
 			s.watchCounts(layout)
@@ -128,7 +130,7 @@ func (s *session) plan(node int32, turn int) *broker.FetchRequest {
 	defer s.mu.Unlock()
 	for i := range s.order {
 		part := s.order[(i+turn)%len(s.order)]
-		if part.asked || s.source(part, layout) != node {
+		if part.asked || part.doubt || s.source(part, layout) != node {
 			continue
 		}
 		if part.outstanding >= prefetch || now.Before(part.retryAt) {
@@ -177,7 +179,7 @@ func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, nod
 		return false // asked for before the partition was set back
 	}
 	if r.Err != nil {
-		part.replica, part.retryAt = -1, time.Now().Add(retryPause)
+		part.replica, part.retryAt, part.doubt = -1, time.Now().Add(retryPause), true
 		return s.fetchError(part, r, quiet)
 	}
 	part.highWater = r.HighWatermark
@@ -225,6 +227,40 @@ func (s *session) fetchError(part *partition, r *broker.FetchResult, quiet *brok
 	default:
 		quiet.Warn("fetch failed for a partition, trying again", zap.String("partition", where), zap.Error(r.Err))
 		return true
+	}
+}
+
+// settleDoubts looks, some time after an error, whether the topic is still the one that positions are
+// of, and only then lets its partitions be fetched again. In one that was deleted and made anew
+// a position would pass over records without a word, if the log happens to have it.
+func (s *session) settleDoubts() {
+	s.mu.Lock()
+	var doubtful []*partition
+	for _, part := range s.order {
+		if part.doubt && !part.asked && time.Now().After(part.retryAt) {
+			doubtful = append(doubtful, part)
+		}
+	}
+	s.mu.Unlock()
+	if len(doubtful) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.fetch, doubtTimeout)
+	defer cancel()
+	topics, _ := s.p.client.Topics(ctx, s.p.cfg.Topics) // those that it does not tell stay in doubt
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, part := range doubtful {
+		t, ok := topics[part.Topic]
+		switch {
+		case !ok:
+		case t.ID != s.p.ids[part.Topic]:
+			s.p.log.Warn("input topic was deleted and made anew; beginning at its start", zap.String("topic", part.Topic))
+			s.fail(errRestart)
+			return
+		default:
+			part.doubt = false
+		}
 	}
 }
 

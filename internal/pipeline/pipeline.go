@@ -112,7 +112,8 @@ type Pipeline struct {
 	output   *target
 	dead     *target // nil: stop at malformed events
 	routes   []*target
-	inputs   []int32 // partition counts of cfg.Topics at the start
+	inputs   []int32             // partition counts of cfg.Topics at the start
+	ids      map[string][16]byte // of cfg.Topics, as last seen by a session's begin
 
 	Ledger  *Ledger
 	Metrics *Metrics
@@ -190,7 +191,10 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		p.log.Warn("leaving the group failed; it will notice after the session timeout", zap.Error(cerr))
 	}
 	stop()
-	return errors.Join(err, <-sent)
+	if serr := <-sent; !errors.Is(err, serr) { // it is mostly what ended the session
+		err = errors.Join(err, serr)
+	}
+	return err
 }
 
 // generations works through one assignment after the other.

@@ -57,8 +57,10 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 	for _, r := range p.cfg.Routes {
 		p.routes = append(p.routes, p.newTarget(r.Topic, topics, limits, shared))
 	}
+	p.ids = map[string][16]byte{}
 	for _, n := range p.cfg.Topics {
 		p.inputs = append(p.inputs, topics[n].Partitions)
+		p.ids[n] = topics[n].ID
 	}
 	return nil
 }
@@ -75,8 +77,11 @@ const (
 func (p *Pipeline) topics(ctx context.Context, names []string) (map[string]broker.Topic, error) {
 	for attempt := 1; ; attempt++ {
 		topics, err := p.client.Topics(ctx, names)
-		if attempt == topicsAttempts || !broker.ConnectionLost(err) || ctx.Err() != nil {
+		switch {
+		case !broker.ConnectionLost(err) || ctx.Err() != nil:
 			return topics, err
+		case attempt == topicsAttempts:
+			return nil, fmt.Errorf("%w (brokers before Kafka 2.8 close the connection like this)", err)
 		}
 		p.log.Warn("cannot read the topics, trying again", zap.Error(err))
 		select {

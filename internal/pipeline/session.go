@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ type partition struct {
 	next        int64 // the next offset to fetch
 	outstanding int   // chunks delivered and not yet worked through
 	asked       bool  // part of a request that is out
+	doubt       bool  // an error may have hidden that the topic is another one now; see settleDoubts
 	turn        int   // counts the times that the partition was set back
 	askedTurn   int   // the turn that the request is of
 	replica     int32 // where to read; -1: from the leader
@@ -117,9 +119,14 @@ func (s *session) begin() error {
 	if err != nil {
 		return fmt.Errorf("begin generation %d: %w", s.a.Generation, err)
 	}
-	var fresh []broker.TopicPartition
+	remade := s.remade()
+	var fresh, anew []broker.TopicPartition
 	for _, tp := range s.a.Partitions {
-		if committed[tp] < 0 {
+		switch {
+		case committed[tp] >= 0:
+		case remade[tp.Topic]: // brokers drop a topic's committed offsets when it is deleted
+			anew = append(anew, tp)
+		default:
 			fresh = append(fresh, tp)
 		}
 	}
@@ -127,6 +134,11 @@ func (s *session) begin() error {
 	if err != nil {
 		return fmt.Errorf("find where to start: %w", err)
 	}
+	beginnings, err := s.p.client.ListOffsets(s.fetch, anew, broker.Earliest, s.p.cfg.ReadCommitted)
+	if err != nil {
+		return fmt.Errorf("find where to start: %w", err)
+	}
+	maps.Copy(starts, beginnings)
 	for _, tp := range s.a.Partitions {
 		part := &partition{TopicPartition: tp, inbox: make(chan *chunk, prefetch), replica: -1, next: committed[tp], committed: committed[tp], highWater: -1}
 		if start, ok := starts[tp]; ok {
@@ -139,6 +151,19 @@ func (s *session) begin() error {
 		s.order = append(s.order, part)
 	}
 	return nil
+}
+
+// remade tells which input topics were deleted and made anew since the session before, and takes
+// note of it. A topic that is not there now counts when it is back.
+func (s *session) remade() map[string]bool {
+	topics, _ := s.p.client.Topics(s.fetch, s.p.cfg.Topics) // the others stay as they were
+	remade := map[string]bool{}
+	for name, t := range topics {
+		if t.ID != s.p.ids[name] {
+			remade[name], s.p.ids[name] = true, t.ID
+		}
+	}
+	return remade
 }
 
 // checkCounts refuses partitions that were added after the start: the rule for output
