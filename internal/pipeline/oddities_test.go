@@ -491,7 +491,7 @@ func TestOutputTopicMadeReadOnly(t *testing.T) {
 			says []string
 		}{
 			"produce":                {kmsg.Produce, []string{"produce to out/0: ", `allow WRITE on topic "out"`}},
-			"add to the transaction": {kmsg.AddPartitionsToTxn, []string{`add partitions of topic "out" to the transaction: `, "Topic Authorization Failed", "allow WRITE on"}},
+			"add to the transaction": {kmsg.AddPartitionsToTxn, []string{"add partitions of topic ", `"out"`, " to the transaction: ", "Topic Authorization Failed", "allow WRITE on"}},
 		} {
 			if tc.key == kmsg.AddPartitionsToTxn && !exactly {
 				continue
