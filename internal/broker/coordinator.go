@@ -40,22 +40,16 @@ func newCoordinator(c *Client, key string, kind kafka.CoordinatorKeyType) *Coord
 // do sends req until it gets an answer that is not about the coordinator, or ctx
 // ends. code extracts the answer's error code.
 func (co *Coordinator) do(ctx context.Context, req kmsg.Request, code func(kmsg.Response) int16) (kmsg.Response, error) {
-	resp, _, err := co.attempt(ctx, req, code)
-	return resp, err
-}
-
-// attempt is do, and counts how often it had to ask.
-func (co *Coordinator) attempt(ctx context.Context, req kmsg.Request, code func(kmsg.Response) int16) (_ kmsg.Response, attempts int, _ error) {
 	var (
 		pause backoff
 		last  error
 	)
-	for attempts = 1; ; attempts++ {
+	for {
 		resp, err := co.try(ctx, req)
 		if err == nil {
 			c := code(resp)
 			if !coordinatorMoved(c) && !coordinatorBusy(c) {
-				return resp, attempts, nil
+				return resp, nil
 			}
 			if coordinatorMoved(c) {
 				co.node.Store(AnyNode)
@@ -65,7 +59,7 @@ func (co *Coordinator) attempt(ctx context.Context, req kmsg.Request, code func(
 			co.node.Store(AnyNode)
 			last = err
 			if permanent(err) {
-				return nil, attempts, err
+				return nil, err
 			}
 		}
 		if pause.last >= backoffMost { // what passes sooner is no news
@@ -73,7 +67,7 @@ func (co *Coordinator) attempt(ctx context.Context, req kmsg.Request, code func(
 				zap.String("request", kmsg.NameForKey(req.Key())), zap.String("of", co.key), zap.Error(last))
 		}
 		if !pause.wait(ctx) {
-			return nil, attempts, fmt.Errorf("%s for %q: %w (last answer: %w)", kmsg.NameForKey(req.Key()), co.key, ctx.Err(), last)
+			return nil, fmt.Errorf("%s for %q: %w (last answer: %w)", kmsg.NameForKey(req.Key()), co.key, ctx.Err(), last)
 		}
 	}
 }

@@ -18,16 +18,28 @@ import (
 // takes it back once, and gives way when it is fenced again.
 func TestKafkaTwinGivesWay(t *testing.T) {
 	c := kafkatest.Start(t, kafkatest.Options{})
+	c.CreateTopic(t, "out", 1)
 	client := broker.NewClient(broker.Config{Brokers: c.Addrs(), ClientID: "test"})
 	t.Cleanup(client.Close)
 	older := client.NewTransaction("g/filter/same", 10*time.Second)
 	require.NoError(t, older.Begin(deadline(t)))
 	require.NoError(t, older.Abort(deadline(t)), "nobody else has the id")
+	touch(t, client, older)
 
 	younger := client.NewTransaction("g/filter/same", 10*time.Second)
 	require.NoError(t, younger.Begin(deadline(t)))
+	touch(t, client, younger)
+	fenced := func(txn *broker.Transaction) {
+		t.Helper()
+		require.ErrorIs(t, commit(t, client, txn), broker.ErrInterrupted)
+	}
+	fenced(older)
 	require.NoError(t, older.Abort(deadline(t)), "the younger may be one that was asleep")
+	touch(t, client, older)
+	fenced(younger)
 	require.NoError(t, younger.Abort(deadline(t)))
+	touch(t, client, younger)
+	fenced(older)
 	err := older.Abort(deadline(t))
 	require.ErrorIs(t, err, broker.ErrTwin)
 	require.ErrorContains(t, err, "--instance")

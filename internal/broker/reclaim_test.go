@@ -13,66 +13,56 @@ import (
 	"github.com/callstream/enricher/internal/broker"
 )
 
-// answerInit gives the next InitProducerID requests that name an id and an epoch these
-// answers; what comes after them, and those that take an id over, go to the cluster.
-func answerInit(c *kfake.Cluster, codes ...*kerr.Error) {
-	c.ControlKey(int16(kmsg.InitProducerID), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		init, ok := req.(*kmsg.InitProducerIDRequest)
-		if !ok || init.ProducerID < 0 || len(codes) == 0 {
-			return nil, nil, false
-		}
-		resp, ok := init.ResponseKind().(*kmsg.InitProducerIDResponse)
-		if !ok {
-			return nil, nil, false
-		}
-		resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = codes[0].Code, -1, -1
-		codes = codes[1:]
-		return resp, nil, true
-	})
-}
-
-// touch puts a partition into the transaction, as the first record does.
+// touch opens the transaction, as the first record does.
 func touch(t *testing.T, client *broker.Client, txn *broker.Transaction) {
 	t.Helper()
-	group := broker.NewGroupCoordinator(client, "g")
-	err := txn.Commit(deadline(t), group, broker.Membership{Group: "g", Generation: 7, MemberID: "nobody"}, map[broker.TopicPartition]int64{{Topic: "out"}: 1})
-	require.ErrorIs(t, err, broker.ErrLostMembership, "the transaction is open and not committed")
+	require.ErrorIs(t, commit(t, client, txn), broker.ErrLostMembership, "the transaction is open and not committed")
 }
 
-// An owner that is told that it is fenced takes its id back where a time-out can be the reason,
-// and at most once where it cannot.
+// commit is one of nobody's offsets.
+func commit(t *testing.T, client *broker.Client, txn *broker.Transaction) error {
+	t.Helper()
+	m := broker.Membership{Group: "g", Generation: 7, MemberID: "nobody"}
+	return txn.Commit(deadline(t), broker.NewGroupCoordinator(client, "g"), m, map[broker.TopicPartition]int64{{Topic: "out"}: 1})
+}
+
+// An owner that is told that it is fenced takes its id back where a time-out explains it, and once
+// where only another process does.
 func TestAbortTakesTheIDBack(t *testing.T) {
-	const long, shortest = 10 * time.Minute, 10 * time.Second
+	const timeout = 10 * time.Second
+	type abort struct{ slow, fenced bool }
 	for name, tc := range map[string]struct {
-		timeout time.Duration
-		open    bool
-		answers []*kerr.Error // of several aborts, one after the other
-		aborts  int
-		twin    bool
+		aborts []abort // one after the other
+		twin   bool    // the last of them finds out
+		answer *kerr.Error
 	}{
-		"owner":                                 {timeout: long, open: true, aborts: 2},
-		"open for longer than the time-out":     {timeout: shortest, open: true, answers: []*kerr.Error{kerr.ProducerFenced}, aborts: 1},
-		"asked twice":                           {timeout: long, open: true, answers: []*kerr.Error{kerr.ConcurrentTransactions, kerr.ProducerFenced, kerr.ConcurrentTransactions, kerr.ProducerFenced}, aborts: 2},
-		"forgotten by the brokers":              {timeout: long, answers: []*kerr.Error{kerr.InvalidProducerIDMapping}, aborts: 1},
-		"fenced once by one that was asleep":    {timeout: long, open: true, answers: []*kerr.Error{kerr.InvalidProducerEpoch}, aborts: 1},
-		"fenced twice":                          {timeout: long, open: true, answers: []*kerr.Error{kerr.ProducerFenced, kerr.ProducerFenced}, aborts: 2, twin: true},
-		"fenced twice, with nothing open":       {timeout: shortest, answers: []*kerr.Error{kerr.ProducerFenced, kerr.ProducerFenced}, aborts: 2, twin: true},
-		"fenced after it came back from asleep": {timeout: long, open: true, answers: []*kerr.Error{kerr.ConcurrentTransactions, kerr.ProducerFenced, kerr.ProducerFenced}, aborts: 2, twin: true},
+		"owner":                                   {aborts: []abort{{}, {}, {}}},
+		"fenced by a time-out, again and again":   {aborts: []abort{{slow: true, fenced: true}, {slow: true, fenced: true}}},
+		"fenced once by one that was asleep":      {aborts: []abort{{fenced: true}, {}, {slow: true, fenced: true}}},
+		"fenced twice":                            {aborts: []abort{{fenced: true}, {fenced: true}}, twin: true},
+		"fenced twice, with an abort between":     {aborts: []abort{{fenced: true}, {}, {fenced: true}}, twin: true},
+		"asleep itself, and fenced after that":    {aborts: []abort{{slow: true, fenced: true}, {fenced: true}}, twin: true},
+		"the same without a request in its sleep": {aborts: []abort{{slow: true}, {fenced: true}}, twin: true},
+		"another takes it at the same moment":     {aborts: []abort{{}}, answer: kerr.ProducerFenced},
+		"its coordinator is busy with it":         {aborts: []abort{{}}, answer: kerr.ConcurrentTransactions},
 	} {
 		t.Run(name, inVirtualTime(func(t *testing.T, c *kfake.Cluster, client *broker.Client) {
-			txn := client.NewTransaction("g/filter/a", tc.timeout)
+			txn := client.NewTransaction("g/filter/a", timeout)
 			require.NoError(t, txn.Begin(deadline(t)))
-			if tc.open {
-				touch(t, client, txn)
-			}
-			if tc.timeout < long {
-				time.Sleep(shortest)
-			}
-			answerInit(c, tc.answers...)
 			var err error
-			for range tc.aborts {
+			for _, a := range tc.aborts {
 				require.NoError(t, err, "before the last abort")
+				touch(t, client, txn)
+				if a.slow {
+					time.Sleep(timeout)
+				}
+				if a.fenced {
+					c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.AddOffsetsToTxn}, Err: kerr.ProducerFenced, Count: 1})
+					require.ErrorIs(t, commit(t, client, txn), broker.ErrInterrupted)
+				}
+				if tc.answer != nil {
+					c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: tc.answer, Count: 2})
+				}
 				err = txn.Abort(deadline(t))
 			}
 			if tc.twin {

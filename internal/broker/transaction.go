@@ -28,6 +28,7 @@ type Transaction struct {
 	ok        bool // ident may be used
 	added     map[TopicPartition]struct{}
 	opened    time.Time // before the coordinator can have heard of the open transaction; zero: none is open
+	fenced    bool      // a request was told so, and no time-out explains it
 	reclaimed time.Time // when the id was last taken back
 }
 
@@ -50,38 +51,47 @@ func (t *Transaction) Begin(ctx context.Context) error {
 		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
 	}
 	defer t.mu.release()
-	_, err := t.init(ctx, -1, -1)
-	return err
+	return t.init(ctx)
 }
 
-// Abort ends an open transaction without effect and makes the id usable again after a
-// time-out. ErrTwin says that another process has the id.
+// Abort ends an open transaction without effect and takes the id anew, which fences whatever was
+// still on its way under the old epoch.
 //
-// It asks with its own id and epoch, which tells an owner from a process that was fenced,
-// and then why it was. A coordinator that has timed the transaction out may answer
-// "fenced" to its owner too (Kafka 3.9 always does, 4.x after the coordinator has moved), and so may
-// one that is asked again because its answer was late or lost: it has raised the epoch then.
-// Where that can be the reason, the id is taken back. Otherwise there is another process. It may
-// be one that was asleep and has taken the id back just now, so the id is taken
-// back once more; but who is fenced again within reclaimWindow was there first, and gives way.
+// It never asks with its own id and epoch, although that is meant to tell an owner from a
+// process that was fenced: Kafka 3.9 answers "fenced" to an owner whose transaction it has just
+// aborted, and 4.3 now and then accepts one that another process has fenced, so that two of one
+// name went on for ever. What the owner knows itself is better:
+// only a time-out or another process fences it. The other one may have been asleep and
+// have taken the id back just now, so it is taken from it once; but who is fenced
+// again within reclaimWindow was there first, and gives way with ErrTwin.
 func (t *Transaction) Abort(ctx context.Context) error {
 	if !t.mu.acquire(ctx) {
 		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
 	}
 	defer t.mu.release()
-	timedOut := !t.opened.IsZero() && elapsed(t.opened) >= t.timeout
-	asked, err := t.init(ctx, t.ident.producerID, t.ident.epoch)
-	switch {
-	case errors.Is(err, kafka.InvalidProducerIDMapping), errors.Is(err, kafka.UnknownProducerId):
-		// Idle for so long that the brokers have forgotten it (transactional.id.expiration.ms).
-	case !errors.Is(err, ErrTwin):
-		return err
-	case !timedOut && asked == 1 && elapsed(t.reclaimed) < reclaimWindow:
-		return err
+	if t.fenced && elapsed(t.reclaimed) < reclaimWindow {
+		return fmt.Errorf("%w (transactional id %q): give each process its own kafka.instance or --instance", ErrTwin, t.id)
 	}
-	t.reclaimed = time.Now()
-	_, err = t.init(ctx, -1, -1)
-	return err
+	if t.fenced || t.timedOut() {
+		t.reclaimed = time.Now()
+	}
+	return t.init(ctx)
+}
+
+// timedOut tells whether the coordinator may have given the open transaction up.
+func (t *Transaction) timedOut() bool { return !t.opened.IsZero() && elapsed(t.opened) >= t.timeout }
+
+// note keeps in mind that a request was refused for the identity.
+func (t *Transaction) note(cause error) {
+	if k, ok := errors.AsType[kafka.Error](cause); ok && fencedCode(k) && !t.timedOut() {
+		t.fenced = true
+	}
+}
+
+// fencedCode tells whether a broker knows a later epoch of the producer. Which of the two it
+// says depends on the request and the version.
+func fencedCode(k kafka.Error) bool {
+	return k == kafka.ProducerFenced || k == kafka.InvalidProducerEpoch
 }
 
 // reclaimWindow is how long a process that has taken its id back believes that it is in the
@@ -96,36 +106,40 @@ func elapsed(t time.Time) time.Duration {
 
 func (t *Transaction) restart(ctx context.Context) error { return t.Abort(ctx) }
 
-// init asks for an epoch, and says how many requests that took.
-func (t *Transaction) init(ctx context.Context, producerID int64, epoch int16) (asked int, _ error) {
+// init takes the id over.
+func (t *Transaction) init(ctx context.Context) error {
 	t.ok = false
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.SetVersion(4)
 	req.TransactionalID, req.TransactionTimeoutMillis = &t.id, milliseconds(t.timeout)
-	req.ProducerID, req.ProducerEpoch = producerID, epoch
-	resp, asked, err := t.coordinator.attempt(ctx, req, codeOf)
+	req.ProducerID, req.ProducerEpoch = -1, -1
+	resp, err := t.coordinator.do(ctx, req, func(r kmsg.Response) int16 {
+		code := codeOf(r)
+		if fencedCode(kafka.Error(code)) { // another process takes it over at the same moment
+			return int16(concurrentTransaction)
+		}
+		return code
+	})
 	if err != nil {
-		return asked, fmt.Errorf("begin transactions: %w", err)
+		return fmt.Errorf("begin transactions: %w", err)
 	}
 	init, ok := resp.(*kmsg.InitProducerIDResponse)
 	if !ok {
-		return asked, errFrame
+		return errFrame
 	}
 	switch code := kafka.Error(init.ErrorCode); code {
 	case 0:
-	case kafka.ProducerFenced, kafka.InvalidProducerEpoch:
-		return asked, fmt.Errorf("%w (transactional id %q): give each process its own kafka.instance or --instance: %w", ErrTwin, t.id, code)
 	case kafka.TransactionalIDAuthorizationFailed:
-		return asked, fmt.Errorf("begin transactions: %w (%s)", code, transactionalRights(t.id))
+		return fmt.Errorf("begin transactions: %w (%s)", code, transactionalRights(t.id))
 	case kafka.InvalidTransactionTimeout:
-		return asked, fmt.Errorf("begin transactions: %w (kafka.transaction_timeout %v is above the brokers' transaction.max.timeout.ms)", code, t.timeout)
+		return fmt.Errorf("begin transactions: %w (kafka.transaction_timeout %v is above the brokers' transaction.max.timeout.ms)", code, t.timeout)
 	default:
-		return asked, fmt.Errorf("begin transactions: %w", code)
+		return fmt.Errorf("begin transactions: %w", code)
 	}
 	t.ident = identity{serial: t.ident.serial + 1, producerID: init.ProducerID, epoch: init.ProducerEpoch, transactional: true}
-	t.ok, t.opened = true, time.Time{}
+	t.ok, t.fenced, t.opened = true, false, time.Time{}
 	clear(t.added)
-	return asked, nil
+	return nil
 }
 
 func (t *Transaction) identify(ctx context.Context) (identity, error) {
@@ -145,6 +159,7 @@ func (t *Transaction) renew(serial uint32, cause error) error {
 	if serial != t.ident.serial {
 		return nil // about a batch of before the last Abort
 	}
+	t.note(cause)
 	return fmt.Errorf("transaction is over: %w", cause)
 }
 
@@ -278,6 +293,7 @@ func (t *Transaction) check(what string, code int16) error {
 		return fmt.Errorf("%s: %w: %w", what, ErrLostMembership, k)
 	case identityCode(k):
 		t.ok = false
+		t.note(k)
 		return fmt.Errorf("%s: %w: %w", what, ErrInterrupted, k)
 	case k == kafka.TopicAuthorizationFailed:
 		return fmt.Errorf("%s: %w (allow WRITE on the topic for this user)", what, k)

@@ -25,7 +25,7 @@ func mutants() []mutant {
 	const (
 		session     = "internal/pipeline/session.go"
 		transaction = "internal/broker/transaction.go"
-		abort       = "asked, err := t.init(ctx, t.ident.producerID, t.ident.epoch)"
+		abort       = "if t.fenced && elapsed(t.reclaimed) < reclaimWindow {"
 		generation  = "req.Generation, req.MemberID = m.Generation, m.MemberID"
 		position    = "offsets[part.TopicPartition] = part.position"
 	)
