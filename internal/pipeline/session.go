@@ -24,8 +24,9 @@ type session struct {
 
 	// fetch ends when the generation or the process does; work goes on after it, for
 	// as long as what is in flight may take.
-	fetch context.Context //nolint:containedctx // a session is the length of these contexts
-	work  context.Context //nolint:containedctx // as above
+	fetch     context.Context //nolint:containedctx // a session is the length of these contexts
+	stopFetch context.CancelFunc
+	work      context.Context //nolint:containedctx // as above
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -81,7 +82,7 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 	defer stopWork()
 
 	s := &session{
-		p: p, a: a, offsets: offsets, fetch: fetch, work: work,
+		p: p, a: a, offsets: offsets, fetch: fetch, stopFetch: stopFetch, work: work,
 		parts: map[broker.TopicPartition]*partition{}, failed: make(chan struct{}),
 		buffers: broker.NewFetchBuffers(4), fetchers: map[int32]chan struct{}{}, //nolint:mnd // a few for each broker
 	}
@@ -188,6 +189,7 @@ func (s *session) fail(err error) {
 	s.failOnce.Do(func() {
 		s.err = err
 		close(s.failed)
+		s.stopFetch() // a commit may be waiting for a worker that waits for room
 	})
 }
 
@@ -238,7 +240,10 @@ var errUndrained = errors.New("output is not acknowledged yet")
 // for a while: a transaction left in the middle would have to be aborted.
 func (s *session) commit(ctx context.Context) error {
 	begun := time.Now()
-	offsets, epoch := s.cut()
+	offsets, epoch, ok := s.cut(ctx)
+	if !ok {
+		return fmt.Errorf("%w: a worker waits for room: %w", errUndrained, ctx.Err())
+	}
 	if err := s.p.producer.Drained(ctx, epoch); err != nil {
 		return fmt.Errorf("%w: %w", errUndrained, err)
 	}
@@ -279,10 +284,10 @@ func (s *session) commitOffsets(ctx context.Context, offsets map[broker.TopicPar
 }
 
 // cut stops every worker between two batches for as long as it takes to note where they
-// are and to close the output queues behind them.
-func (s *session) cut() (offsets map[broker.TopicPartition]int64, epoch uint64) {
+// are and to close the output queues behind them. It reports false if ctx ended before they stood.
+func (s *session) cut(ctx context.Context) (offsets map[broker.TopicPartition]int64, epoch uint64, ok bool) {
 	offsets = map[broker.TopicPartition]int64{}
-	s.p.turn.cut(func() {
+	ok = s.p.turn.cut(ctx, func() {
 		for _, part := range s.order {
 			if part.position != part.committed {
 				offsets[part.TopicPartition] = part.position
@@ -290,7 +295,7 @@ func (s *session) cut() (offsets map[broker.TopicPartition]int64, epoch uint64) 
 		}
 		epoch = s.p.producer.Cut()
 	})
-	return offsets, epoch
+	return offsets, epoch, ok
 }
 
 // settle lets the workers finish the batch they are at, waits for the acknowledgements,

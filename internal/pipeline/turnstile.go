@@ -1,6 +1,9 @@
 package pipeline
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // turnstile lets workers pass one batch at a time, and stops them all between two batches for
 // a cut. A sync.RWMutex would do the same, but a worker may wait inside for room in a
@@ -36,14 +39,25 @@ func (t *turnstile) leave() {
 	}
 }
 
-// cut keeps everybody out while f runs.
-func (t *turnstile) cut(f func()) {
+// cut keeps everybody out while f runs. It reports false, and does not run f, if ctx ends while
+// somebody is still inside: who waits there for room may do so for as long as a broker refuses.
+func (t *turnstile) cut(ctx context.Context, f func()) bool {
+	stop := context.AfterFunc(ctx, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.changed.Broadcast()
+	})
+	defer stop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for t.closed = true; t.inside > 0; {
+	for t.closed = true; t.inside > 0 && ctx.Err() == nil; {
 		t.changed.Wait()
 	}
-	f()
+	empty := t.inside == 0
+	if empty {
+		f()
+	}
 	t.closed = false
 	t.changed.Broadcast()
+	return empty
 }
