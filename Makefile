@@ -7,6 +7,13 @@ CHAOS_TIMEOUT ?= 60m
 FUZZTIME      ?= 20s
 GO            ?= go
 
+# bench-micro: which benchmarks of which packages, how long each, and how often. benchstat wants
+# a COUNT of six or more to tell a change from noise.
+BENCH          ?= .
+BENCH_PACKAGES ?= ./...
+BENCHTIME      ?= 1s
+COUNT          ?= 1
+
 # The linter is a program of minutes to build, so its binary is kept, by version, where other
 # checkouts find it too.
 CACHE_DIR     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/callstream-enricher
@@ -59,9 +66,15 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s)
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
 	done
 
-.PHONY: bench
-bench: ## Run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+.PHONY: bench-micro
+bench-micro: SHELL := bash
+bench-micro: .SHELLFLAGS := -o pipefail -c
+bench-micro: ## Run the micro-benchmarks (COUNT=n; BASE=old.txt compares by benchstat)
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) -timeout 0 $(BENCH_PACKAGES) | tee bin/bench-micro.new
+	$(if $(BASE),$(GO) -C tools tool benchstat $(abspath $(BASE)) $(abspath bin/bench-micro.new))
+	@mv bin/bench-micro.new bin/bench-micro.txt
+	@echo "kept in bin/bench-micro.txt"
 
 .PHONY: lint
 lint: $(LINT) ## Run the linters
