@@ -17,7 +17,7 @@ type Peer func(ctx context.Context, f Flags, t *Table, first func()) error
 func Main(name string, args []string, stdout, stderr io.Writer, run Peer) int {
 	ctx, stop := Context()
 	defer stop()
-	switch err := start(ctx, name, args, stdout, run); {
+	switch err := Run(ctx, name, args, stdout, run); {
 	case err == nil:
 		return 0
 	case errors.Is(err, flag.ErrHelp):
@@ -31,7 +31,8 @@ func Main(name string, args []string, stdout, stderr io.Writer, run Peer) int {
 // usageCode is the exit code after -help.
 const usageCode = 2
 
-func start(ctx context.Context, name string, args []string, stdout io.Writer, run Peer) error {
+// Run is Main without the process around it, for tests.
+func Run(ctx context.Context, name string, args []string, stdout io.Writer, run Peer) error {
 	f, err := Parse(name, args)
 	if err != nil {
 		return err

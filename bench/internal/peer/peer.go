@@ -4,6 +4,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,6 +72,21 @@ type File struct {
 	Field  string                     `json:"field"`  // key of the object
 	Header string                     `json:"header"` // of the record, whose value is the code
 	Codes  map[string]json.RawMessage `json:"codes"`  // code in decimal: the object
+}
+
+// Save writes the table where Load reads it. Objects stay as they are, byte for byte: json.Marshal
+// would escape <, > and & in them.
+func (f File) Save(path string) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(f); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
 }
 
 // Table says what to add for which code. It does not change once made.
