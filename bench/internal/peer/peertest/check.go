@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -173,7 +172,7 @@ func (s *setting) compareRecord(tb testing.TB, c Contestant, w, g *kgo.Record, m
 		headers = headers[:len(w.Headers)]
 	}
 	if len(w.Headers)+len(headers) > 0 {
-		assert.Equal(tb, w.Headers, headers, msg)
+		require.Equal(tb, w.Headers, headers, msg)
 	}
 	if c.Equal == nil || w.Topic == s.dead || w.Value == nil {
 		require.Equal(tb, w.Value, g.Value, msg)

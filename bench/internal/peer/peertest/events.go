@@ -33,6 +33,8 @@ func Events(topic string, n int) []*kgo.Record {
 			r.Headers = []kgo.RecordHeader{{Key: "source", Value: []byte("test")}}
 		case 2:
 			r.Headers = []kgo.RecordHeader{{Key: "a", Value: []byte("1")}, {Key: "b", Value: []byte{}}, {Key: "a", Value: []byte("2")}}
+		case 3:
+			r.Headers = []kgo.RecordHeader{{Key: "null"}}
 		}
 		all[i] = r
 	}
