@@ -23,7 +23,7 @@ func TestContract(t *testing.T) {
 	for _, delivery := range []string{peer.AtLeastOnce, peer.ExactlyOnce} {
 		for _, compression := range []string{"none", "lz4", "zstd"} {
 			t.Run(delivery+"/"+compression, func(t *testing.T) {
-				peertest.Check(t, addrs, contestant(), "-delivery", delivery, "-compression", compression)
+				peertest.Check(t, addrs, contestant(), delivery, compression)
 			})
 		}
 	}

@@ -30,13 +30,15 @@ type Contestant struct {
 const (
 	// events are as many as to have each kind of value in each partition several times with each kind of headers.
 	events = 900
+	// batchBytes makes several batches of them.
+	batchBytes = 8 << 10
 	// limit is for one program to do its work, with a Java machine to start.
 	limit = 2 * time.Minute
 )
 
 // Check runs a contestant on a cluster: once with the first half of the events, then again
-// with the rest. extra are arguments besides those for topics, table and group.
-func Check(tb testing.TB, brokers []string, c Contestant, extra ...string) {
+// with the rest. Events come in the compression that is asked for. extra are arguments besides the contract's.
+func Check(tb testing.TB, brokers []string, c Contestant, delivery, compression string, extra ...string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), limit)
 	defer cancel()
@@ -44,10 +46,11 @@ func Check(tb testing.TB, brokers []string, c Contestant, extra ...string) {
 	if c.Expect == nil {
 		c.Expect = o.Expect
 	}
-	s := newSetting(ctx, tb, brokers)
+	s := newSetting(ctx, tb, brokers, compression)
 	args := append([]string{
 		"-brokers", strings.Join(brokers, ","), "-in", s.in, "-out", s.out, "-dead", s.dead,
 		"-group", s.in + "-group", "-table", o.WriteTable(tb),
+		"-delivery", delivery, "-compression", compression,
 	}, extra...)
 
 	all := Events(s.in, events)
@@ -73,12 +76,14 @@ type setting struct {
 	got           []*kgo.Record
 }
 
-func newSetting(ctx context.Context, tb testing.TB, brokers []string) *setting {
+func newSetting(ctx context.Context, tb testing.TB, brokers []string, compression string) *setting {
 	tb.Helper()
+	codecs := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}
 	name := fmt.Sprintf("t%d", time.Now().UnixNano()) // several tests share a cluster
 	s := &setting{in: name + "-in", out: name + "-out", dead: name + "-dead"}
 	var err error
 	s.client, err = kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(codecs[compression]), kgo.ProducerBatchMaxBytes(batchBytes),
 		kgo.ConsumeTopics(s.out, s.dead), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
 	require.NoError(tb, err)
 	tb.Cleanup(s.client.Close)
