@@ -90,16 +90,3 @@ func TestMatchesDoesNotAllocate(t *testing.T) {
 		}
 	}))
 }
-
-func BenchmarkMatches(b *testing.B) {
-	yes := true
-	m, err := route.Compile(route.Rule{Retryable: &yes})
-	require.NoError(b, err)
-	e, err := enrich.New(catalog.Default(), enrich.DefaultOptions())
-	require.NoError(b, err)
-	var res enrich.Result
-	e.Enrich(&enrich.Record{Value: []byte(`{"Direction":"outbound","HangupCauseCode":"3010"}`)}, &res)
-	for b.Loop() {
-		m.Matches(&res)
-	}
-}
