@@ -1,0 +1,375 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/callstream/enricher/bench/internal/contest"
+	"github.com/callstream/enricher/bench/internal/kafka"
+	"github.com/callstream/enricher/bench/internal/measure"
+)
+
+// Figures are what one run gave.
+type Figures struct {
+	Events int64   `json:"events"`
+	Wall   float64 `json:"wall_s"` // from the first moment to the last
+	CPU    float64 `json:"cpu_s"`  // of all processes, between the same moments
+	// Start is the time from starting the process to the first moment, and its CPU.
+	Start    float64 `json:"start_s"`
+	StartCPU float64 `json:"start_cpu_s"`
+	// PeakRSS is of the process that had most.
+	PeakRSS int64 `json:"peak_rss_bytes"`
+	// Sent and Received went over TCP, from the start on.
+	Sent        int64 `json:"sent_bytes"`
+	Received    int64 `json:"received_bytes"`
+	Connections int   `json:"connections"`
+	// Busy and Stolen are shares of the machine's processors, between the two moments: by whomever.
+	Busy   float64 `json:"machine_busy"`
+	Stolen float64 `json:"machine_stolen"`
+	// RSS is resident memory over time, if it was asked for.
+	RSS []Sample `json:"rss,omitempty"`
+}
+
+// Sample is one moment of a run.
+type Sample struct {
+	At   float64 `json:"at_s"`
+	Done int64   `json:"done"` // offsets written by then
+	RSS  int64   `json:"rss_bytes"`
+	CPU  float64 `json:"cpu_s"`
+}
+
+// PerMillion is CPU-seconds for a million events.
+func (f *Figures) PerMillion() float64 { return f.CPU * 1e6 / float64(f.Events) }
+
+// Rate is events/s.
+func (f *Figures) Rate() float64 { return float64(f.Events) / f.Wall }
+
+// Trial is one run to be made.
+type Trial struct {
+	Contestant *contest.Contestant
+	Input      *Input
+	// Compression of what is written; "" is the input's.
+	Compression string
+	Processes   int // 0 is 1
+	// Poll is the time between two looks at the end offsets; 0 is 5 ms.
+	Poll time.Duration
+	// SampleEvery asks for samples.
+	SampleEvery time.Duration
+	Limit       time.Duration // of the whole run
+	Ops         string        // see contest.Run
+	// AtEnd is called when the last event can be seen, with the processes still there.
+	AtEnd func() error
+}
+
+// defaults
+const (
+	pollEvery = 5 * time.Millisecond
+	stopLimit = 40 * time.Second
+)
+
+// Run makes one run: fresh topics and a fresh group, the processes, the clocks, the comparison. A figure is
+// returned only if the output is right and each process ended well.
+func (l *Lab) Run(ctx context.Context, t *Trial) (*Figures, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.Limit)
+	defer cancel()
+	r, err := l.prepare(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer r.clear()
+	if err := l.settle(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.start(); err != nil {
+		return nil, err
+	}
+	figures, err := r.watch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.stop(); err != nil {
+		return nil, err
+	}
+	if err := l.check(ctx, t.Input, t.Contestant.Work, r.topics[0], r.topics[1]); err != nil {
+		return nil, err
+	}
+	return figures, nil
+}
+
+// run is a Trial under way.
+type run struct {
+	*Trial
+	lab    *Lab
+	dir    string
+	group  string
+	topics []kafka.Topic // output and dead letters
+	procs  []*contest.Process
+
+	mu     sync.Mutex
+	began  []moment // by process; zero: not yet
+	start0 time.Time
+}
+
+// moment is what the clocks said.
+type moment struct {
+	at      time.Time
+	cpu     time.Duration
+	machine measure.Machine
+	err     error
+}
+
+func now(pid int) moment {
+	m := moment{at: time.Now()}
+	m.cpu, m.err = measure.CPUTime(pid)
+	if m.err == nil {
+		m.machine, m.err = measure.MachineNow()
+	}
+	return m
+}
+
+func (l *Lab) prepare(ctx context.Context, t *Trial) (*run, error) {
+	r := &run{Trial: t, lab: l, group: l.name("group")}
+	var err error
+	if r.dir, err = os.MkdirTemp(l.dir, "run-"); err != nil {
+		return nil, fmt.Errorf("make directory: %w", err)
+	}
+	for _, name := range []string{"out", "dead"} {
+		topic, err := l.Client.CreateTopic(ctx, l.name(name), t.Input.Spec.Partitions)
+		if err != nil {
+			return nil, errors.Join(err, os.RemoveAll(r.dir))
+		}
+		r.topics = append(r.topics, topic)
+	}
+	return r, nil
+}
+
+// clear ends what still runs and removes what was made. What cannot be removed is no reason to call a run failed.
+func (r *run) clear() {
+	for _, p := range r.procs {
+		p.Kill()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_ = r.lab.Client.DeleteTopics(ctx, r.topics...) // the broker is thrown away in the end
+	_ = os.RemoveAll(r.dir)
+}
+
+func (r *run) start() error {
+	n := max(1, r.Processes)
+	r.began = make([]moment, n)
+	r.start0 = time.Now()
+	for i := range n {
+		compression := r.Compression
+		if compression == "" {
+			compression = r.Input.Spec.Compression
+		}
+		spec, err := r.Contestant.Program.Spec(&contest.Run{
+			Brokers: r.lab.broker.Addrs(), In: r.Input.Topic.Name, Out: r.topics[0].Name, Dead: r.topics[1].Name, Group: r.group,
+			Compression: compression, Delivery: r.Contestant.Delivery, Work: r.Contestant.Work, Table: r.lab.table, Dir: r.dir, Instance: i, Ops: r.Ops,
+		})
+		if err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+		if r.lab.Log != nil {
+			spec.Log = r.lab.Log
+		}
+		p, err := contest.Start(spec, func(pid int) {
+			m := now(pid)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.began[i] = m
+		})
+		if err != nil {
+			return err
+		}
+		r.procs = append(r.procs, p)
+	}
+	return nil
+}
+
+// watch waits until all has been written, and reads the clocks at that moment.
+func (r *run) watch(ctx context.Context) (*Figures, error) {
+	for _, p := range r.procs {
+		if err := p.AwaitFirst(ctx); err != nil {
+			return nil, err
+		}
+	}
+	f := &Figures{Events: r.Input.Spec.Events}
+	poll := r.Poll
+	if poll == 0 {
+		poll = pollEvery
+	}
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	exact := r.Contestant.Delivery == contest.AtLeastOnce
+	want := r.Input.want[r.Contestant.Work].Len()
+	var last int64
+	var sampled time.Time
+	for {
+		ends, err := r.lab.Client.Ends(ctx, r.topics...)
+		if err != nil {
+			return nil, r.because(ctx, err)
+		}
+		done := total(ends)
+		if r.SampleEvery > 0 && time.Since(sampled) >= r.SampleEvery {
+			sampled = time.Now()
+			if err := r.sample(f, done); err != nil {
+				return nil, err
+			}
+		}
+		if done >= want && done != last {
+			last = done
+			if err := r.read(f); err != nil { // at once: all that follows takes time
+				return nil, err
+			}
+			complete, err := r.lab.complete(ctx, r.Input, r.Contestant.Work, exact, r.topics, ends)
+			if err != nil {
+				return nil, r.because(ctx, err)
+			}
+			if complete {
+				return f, r.atEnd()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%d of %d records were written in time: %w", done, want, ctx.Err())
+		case <-r.ended():
+			return nil, r.endedEarly()
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *run) atEnd() error {
+	if r.AtEnd == nil {
+		return nil
+	}
+	return r.AtEnd()
+}
+
+// because adds what may have caused an error.
+func (r *run) because(ctx context.Context, err error) error {
+	return errors.Join(err, ctx.Err())
+}
+
+// ended is closed when the first process has ended; the others are looked at when it is their turn.
+func (r *run) ended() <-chan struct{} {
+	for _, p := range r.procs {
+		select {
+		case <-p.Exited():
+			return p.Exited()
+		default:
+		}
+	}
+	return nil
+}
+
+func (r *run) endedEarly() error {
+	for _, p := range r.procs {
+		select {
+		case <-p.Exited():
+			return p.Ended()
+		default:
+		}
+	}
+	return nil
+}
+
+// read reads all clocks.
+func (r *run) read(f *Figures) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := r.began[0]
+	*f = Figures{Events: f.Events, RSS: f.RSS}
+	end := time.Now()
+	var machine measure.Machine
+	for i, p := range r.procs {
+		m := now(p.Pid())
+		if err := errors.Join(m.err, r.began[i].err); err != nil {
+			return err
+		}
+		f.CPU += (m.cpu - r.began[i].cpu).Seconds()
+		f.StartCPU += r.began[i].cpu.Seconds()
+		if r.began[i].at.Before(first.at) {
+			first = r.began[i]
+		}
+		machine = m.machine
+	}
+	f.Wall, f.Start = end.Sub(first.at).Seconds(), first.at.Sub(r.start0).Seconds()
+	if spent := machine.Sub(first.machine); spent.Total > 0 {
+		f.Busy, f.Stolen = spent.Busy.Seconds()/spent.Total.Seconds(), spent.Stolen.Seconds()/spent.Total.Seconds()
+	}
+	for _, p := range r.procs {
+		memory, err := measure.MemoryOf(p.Pid())
+		if err != nil {
+			return err
+		}
+		wire, err := measure.WireOf(p.Pid())
+		if err != nil {
+			return err
+		}
+		f.PeakRSS = max(f.PeakRSS, memory.Peak)
+		f.Sent, f.Received, f.Connections = f.Sent+wire.Sent, f.Received+wire.Received, f.Connections+wire.Connections
+	}
+	return nil
+}
+
+func (r *run) sample(f *Figures, done int64) error {
+	s := Sample{At: time.Since(r.start0).Seconds(), Done: done}
+	for _, p := range r.procs {
+		memory, err := measure.MemoryOf(p.Pid())
+		if err != nil {
+			return err
+		}
+		cpu, err := measure.CPUTime(p.Pid())
+		if err != nil {
+			return err
+		}
+		s.RSS, s.CPU = s.RSS+memory.Resident, s.CPU+cpu.Seconds()
+	}
+	f.RSS = append(f.RSS, s)
+	return nil
+}
+
+// stop asks all processes to end, at once.
+func (r *run) stop() error {
+	errs := make([]error, len(r.procs))
+	var all sync.WaitGroup
+	for i, p := range r.procs {
+		all.Go(func() { errs[i] = p.Stop(stopLimit) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// quiet is the share of the machine that may be busy when a run begins.
+const quiet = 0.15
+
+// settle waits until the machine has nothing to do: brokers tidy up behind the last run. It gives up after Settle, for
+// others' load may not end; Figures.Busy tells.
+func (l *Lab) settle(ctx context.Context) error {
+	limit := time.Now().Add(l.Settle)
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	before, err := measure.MachineNow()
+	for err == nil && time.Now().Before(limit) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a quiet machine: %w", ctx.Err())
+		case <-tick.C:
+		}
+		var after measure.Machine
+		if after, err = measure.MachineNow(); err == nil {
+			spent := after.Sub(before)
+			before = after
+			if spent.Total > 0 && spent.Busy.Seconds() < quiet*spent.Total.Seconds() {
+				return nil
+			}
+		}
+	}
+	return err
+}
