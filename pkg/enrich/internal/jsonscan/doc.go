@@ -9,8 +9,9 @@
 // one by one.
 //
 // The package is not a general parser: it builds no tree, decodes no values and
-// knows nothing below the top level but its grammar. It uses neither unsafe nor
-// assembly and, once a Doc has grown to the size of the texts, allocates nothing.
+// knows nothing below the top level but its grammar. It uses no unsafe and, once a
+// Doc has grown to the size of the texts, allocates nothing. The first step has an
+// assembly version for amd64 (marks_amd64.s); the build tag purego leaves it out.
 package jsonscan
 
 // MaxKeys is the largest number of keys in one Keys.

@@ -21,39 +21,99 @@ func TestMarks(t *testing.T) {
 			p = append(append(p, byte(c)), "\xff\x00\x80}"...)
 			high := d.mark(p)
 			require.Equal(t, c >= utf8.RuneSelf || p[len(p)-2] >= utf8.RuneSelf, high)
+			requireMarks(t, p, d.marks)
+		}
+	}
+}
+
+// TestMarkPortable holds what other processors do to the same.
+func TestMarkPortable(t *testing.T) {
+	t.Parallel()
+
+	for c := range 256 {
+		for n := range 130 {
+			p := append(bytes.Repeat([]byte{byte(c)}, n), "\"#\\]\x1f \x7f"...)
+
+			marks, high := markedBy(markPortable, p)
+			require.Equal(t, n > 0 && c >= utf8.RuneSelf, high)
+			requireMarks(t, p, marks)
+
+			if !haveMarkBlocks() {
+				continue
+			}
+
+			exact, high := markedBy(markFast, p)
+			require.Equal(t, n > 0 && c >= utf8.RuneSelf, high)
 
 			for i, b := range p {
-				marked := d.marks[i>>6]>>(i&63)&1 == 1
-				special := b == '"' || b == '\\' || b < ' '
-
-				if special || i == len(p)-1 {
-					require.True(t, marked, "%q at %d", p, i)
-				} else if marked {
-					require.True(t, i > 0 && (p[i-1] == '"' || p[i-1] == '\\' || p[i-1] < ' ' || p[i-1] >= utf8.RuneSelf || b == '#' || b == ']'), "%q at %d", p, i)
-				}
+				require.Equal(t, b == '"' || b == '\\' || b < ' ' || i == len(p)-1, exact[i>>6]>>(i&63)&1 == 1, "%q at %d", p, i)
 			}
 		}
 	}
 }
 
-// BenchmarkMarks: the bitmap against a look at each byte, 683 bytes.
+// markedBy marks p in one way.
+func markedBy(way func([]byte, *[64]byte, []uint64) bool, p []byte) (marks []uint64, high bool) {
+	var last [64]byte
+
+	copy(last[:], p[len(p)&^63:])
+
+	marks = make([]uint64, (len(p)+63)/64)
+	high = way(p, &last, marks)
+	marks[len(marks)-1] |= 1 << (uint(len(p)-1) & 63)
+
+	if n := len(p) % 64; n > 0 { // what stands behind the text are zeroes, which are control bytes
+		marks[len(marks)-1] &= 1<<n - 1
+	}
+
+	return marks, high
+}
+
+func requireMarks(t *testing.T, p []byte, marks []uint64) {
+	t.Helper()
+
+	for i, b := range p {
+		marked := marks[i>>6]>>(i&63)&1 == 1
+		special := b == '"' || b == '\\' || b < ' '
+
+		if special || i == len(p)-1 {
+			require.True(t, marked, "%q at %d", p, i)
+		} else if marked {
+			require.True(t, i > 0 && (p[i-1] == '"' || p[i-1] == '\\' || p[i-1] < ' ' || p[i-1] >= utf8.RuneSelf || b == '#' || b == ']'), "%q at %d", p, i)
+		}
+	}
+}
+
+// BenchmarkMarks: the bitmap with and without vector instructions, against a look at each byte;
+// 683 bytes.
 func BenchmarkMarks(b *testing.B) {
 	p := bytes.Repeat([]byte(`{"HangupCauseCode":"3010","Event":"Hangup"},`), 16)[:683]
+	marks := make([]uint64, (len(p)+63)/64)
 
-	var d Doc
+	var last [64]byte
+
+	copy(last[:], p[len(p)&^63:])
+
+	if haveMarkBlocks() {
+		b.Run("avx2", func(b *testing.B) {
+			for b.Loop() {
+				markFast(p, &last, marks)
+			}
+		})
+	}
 
 	b.Run("words", func(b *testing.B) {
 		for b.Loop() {
-			d.mark(p)
+			markPortable(p, &last, marks)
 		}
 	})
 	b.Run("bytes", func(b *testing.B) {
 		for b.Loop() {
-			clear(d.marks)
+			clear(marks)
 
 			for i, c := range p {
 				if c == '"' || c == '\\' || c < ' ' {
-					d.marks[i>>6] |= 1 << (uint(i) & 63)
+					marks[i>>6] |= 1 << (uint(i) & 63)
 				}
 			}
 		}

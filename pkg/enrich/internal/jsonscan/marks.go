@@ -20,24 +20,50 @@ func (d *Doc) mark(p []byte) bool {
 
 	d.marks = d.marks[:words]
 
-	var high uint64
+	var last [64]byte // a copy of what does not fill a block
 
-	for w := range len(p) / 64 {
-		m, h := block((*[64]byte)(p[64*w:]))
-		d.marks[w] = m
-		high |= h
-	}
+	copy(last[:], p[len(p)&^63:])
 
-	if rest := p[len(p)&^63:]; len(rest) > 0 {
-		var last [64]byte
-		copy(last[:], rest)
-
-		m, h := block(&last)
-		d.marks[words-1] = m
-		high |= h
+	var high bool
+	if haveMarkBlocks() {
+		high = markFast(p, &last, d.marks)
+	} else {
+		high = markPortable(p, &last, d.marks)
 	}
 
 	d.marks[words-1] |= 1 << (uint(len(p)-1) & 63)
+
+	return high
+}
+
+func markFast(p []byte, last *[64]byte, marks []uint64) bool {
+	var high uint32
+
+	full := len(p) / 64
+	if full > 0 {
+		high = markBlocks(&p[0], full, &marks[0])
+	}
+
+	if full < len(marks) {
+		high |= markBlocks(&last[0], 1, &marks[full])
+	}
+
+	return high != 0
+}
+
+func markPortable(p []byte, last *[64]byte, marks []uint64) bool {
+	var high uint64
+
+	for w := range marks {
+		b := last
+		if 64*w+64 <= len(p) {
+			b = (*[64]byte)(p[64*w:])
+		}
+
+		m, h := block(b)
+		marks[w] = m
+		high |= h
+	}
 
 	return high != 0
 }
