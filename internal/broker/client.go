@@ -258,30 +258,36 @@ func readFrame(r io.Reader, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// readInto reads n bytes. It grows the buffer as bytes arrive, so that a frame
-// which lies about its size does not make us allocate it.
+// trusted is how large an answer may say it is without having sent so much: fetch answers are no
+// larger, as a rule.
+const trusted = 8 << 20
+
+// readInto reads n bytes. A frame that claims to be larger than trusted gets its buffer as its bytes
+// arrive, so that one which lies about its size does not make us allocate it.
 func readInto(r io.Reader, buf []byte, n int) ([]byte, error) {
-	const step = 4 << 20
-	if cap(buf) >= n {
-		buf = buf[:n]
-		_, err := io.ReadFull(r, buf)
-		return buf, err //nolint:wrapcheck // wrapped by the caller
-	}
-	buf = buf[:0]
-	for len(buf) < n {
+	for buf = buf[:0]; len(buf) < n; {
 		have := len(buf)
-		more := min(n-have, max(step, have))
-		if cap(buf)-have < more {
-			grown := make([]byte, have, have+more)
+		want := min(n, max(trusted, 2*have, cap(buf)))
+		if cap(buf) < want {
+			grown := make([]byte, have, roundUp(want))
 			copy(grown, buf)
 			buf = grown
 		}
-		buf = buf[:have+more]
+		buf = buf[:want]
 		if _, err := io.ReadFull(r, buf[have:]); err != nil {
 			return buf, err //nolint:wrapcheck // wrapped by the caller
 		}
 	}
 	return buf, nil
+}
+
+// roundUp makes the sizes of buffers few, so that one serves the next answer as well.
+func roundUp(n int) int {
+	const step = 64 << 10
+	if n < step {
+		return n
+	}
+	return (n + step - 1) / step * step
 }
 
 // parse decodes an answer to req. ApiVersions answers alone have no header tags.

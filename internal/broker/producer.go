@@ -43,6 +43,7 @@ type Producer struct {
 
 	queues     []*Queue
 	batchBytes int
+	spare      spares
 
 	mu      sync.Mutex
 	senders map[int32]*sender

@@ -32,7 +32,6 @@ type Queue struct {
 	room   sync.Cond // broadcast when a batch leaves the line, and on failure
 	open   *batch    // being filled; nil if empty
 	line   []*batch  // closed ones, oldest first; line[0] may be on the wire
-	spare  []*batch
 	queued bool   // in a sender's list, or being sent by one
 	node   int32  // the leader as last seen; -1: not known
 	seq    int32  // the next batch's first sequence number
@@ -55,6 +54,32 @@ const (
 	sealing            // a worker compresses it
 	sealed             // may be sent
 )
+
+// spares are batches that wait to be used again, for all queues together: there are never more
+// than were in use at one time, and that is bounded by ProducerConfig.BufferBytes. A queue
+// that falls idle leaves its memory to the others.
+type spares struct {
+	mu   sync.Mutex
+	free []*batch
+}
+
+func (s *spares) take() *batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.free)
+	if n == 0 {
+		return &batch{build: recordbatch.NewBuilder()}
+	}
+	b := s.free[n-1] // the last one used may still be in the cache
+	s.free = s.free[:n-1]
+	return b
+}
+
+func (s *spares) put(b *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, b)
+}
 
 // maxLine is how many closed batches wait behind each other before Append blocks.
 const maxLine = 2
@@ -150,13 +175,7 @@ func (q *Queue) wake() {
 }
 
 func (q *Queue) newBatch() *batch {
-	var b *batch
-	if n := len(q.spare); n > 0 {
-		b = q.spare[n-1]
-		q.spare = q.spare[:n-1]
-	} else {
-		b = &batch{build: recordbatch.NewBuilder()}
-	}
+	b := q.producer.spare.take()
 	b.epoch, b.state, b.sentAs = q.producer.fillEpoch.Load(), filling, 0
 	q.producer.opened(b.epoch)
 	return b
@@ -250,9 +269,7 @@ func (q *Queue) done(b *batch) {
 	q.line = append(q.line[:0], q.line[1:]...)
 	q.acked.Add(int64(b.build.Len()))
 	b.build.Reset()
-	if len(q.spare) < maxLine {
-		q.spare = append(q.spare, b)
-	}
+	q.producer.spare.put(b)
 	q.room.Broadcast()
 	q.producer.settled(b.epoch)
 }

@@ -16,7 +16,7 @@ import (
 const (
 	fetchWait      = 500 * time.Millisecond // an idle request
 	fetchWaitShort = 10 * time.Millisecond  // while partitions are left out because their workers are behind
-	fetchMaxBytes  = 4 << 20                // of one answer: with prefetch, the bound of what waits for workers
+	fetchMaxBytes  = 2 << 20                // of one answer: with prefetch, the bound of what waits for workers
 	leaderCheck    = 250 * time.Millisecond
 	retryPause     = 100 * time.Millisecond
 	doubtTimeout   = 3 * time.Second

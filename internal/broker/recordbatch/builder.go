@@ -61,7 +61,10 @@ func (b *Builder) Append(timestamp int64, key []byte, value [3][]byte, headers [
 		varSize(keyLen) + len(key) +
 		varSize(valueLen) + int(max(valueLen, 0)) + hs.size()
 
-	d := slices.Grow(b.raw, maxVarint+size)
+	d := b.raw
+	if need := len(d) + maxVarint + size; need > cap(d) {
+		d = enlarge(d, need)
+	}
 	d = appendVar(d, int64(size))
 	d = append(d, 0) // attributes: none defined
 	d = appendVar(d, timeDelta)
@@ -75,6 +78,16 @@ func (b *Builder) Append(timestamp int64, key []byte, value [3][]byte, headers [
 	b.raw = hs.append(d)
 	b.count++
 }
+
+// enlarge doubles the capacity, at least to need: append's own steps of a quarter would copy a large
+// batch ten times on its way up.
+func enlarge(d []byte, need int) []byte {
+	out := make([]byte, len(d), max(need, 2*cap(d), smallest))
+	copy(out, d)
+	return out
+}
+
+const smallest = 4 << 10 // bytes, the first capacity
 
 // Len is the number of records.
 func (b *Builder) Len() int { return int(b.count) }
