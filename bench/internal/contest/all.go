@@ -26,7 +26,24 @@ func All() []*Contestant {
 		},
 		{
 			ID: "copier", Title: "raw copier (no JSON work)", Delivery: AtLeastOnce, Work: Copy, build: buildGoPeer("copier", franz),
-			Settings: "the floor: fetch, splice a constant, produce; see bench/peers/copier",
+			Settings: "the floor: fetch, splice a constant, produce, no consumer group; see bench/peers/copier",
+		},
+		{
+			ID: "kafkago", Title: "kafka-go Reader + Writer", Delivery: AtLeastOnce, Slow: true,
+			build:    buildGoPeer("kafkago", "github.com/segmentio/kafka-go"),
+			Settings: "as its README shows them, with larger batches; see bench/peers/kafkago",
+		},
+		{
+			ID: "streams-alo", Title: "Kafka Streams, byte splice, at least once", Delivery: AtLeastOnce, Slow: true, build: buildStreams("fast"),
+			Settings: "tuned, see bench/peers/kstreams",
+		},
+		{
+			ID: "streams-eo", Title: "Kafka Streams, byte splice, exactly once", Delivery: ExactlyOnce, Slow: true, build: buildStreams("fast"),
+			Settings: "the same, `exactly_once_v2`, a commit each 100 ms, as by default",
+		},
+		{
+			ID: "streams-tree", Title: "Kafka Streams, Jackson tree, exactly once", Delivery: ExactlyOnce, Work: Tree, Slow: true, build: buildStreams("tree"),
+			Settings: "the same with Jackson's tree model, as most would write it",
 		},
 	}
 }

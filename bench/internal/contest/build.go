@@ -51,9 +51,9 @@ func moduleVersion(binary, module string) string {
 	return ""
 }
 
-// revision is the version control's name for what the repository has checked out, with a plus if files
+// Revision is the version control's name for what the repository has checked out, with a plus if files
 // have been changed.
-func revision(ctx context.Context, root string) string {
+func Revision(ctx context.Context, root string) string {
 	rev, err := output(ctx, root, "git", "rev-parse", "--short=12", "HEAD")
 	if err != nil {
 		return "unknown"

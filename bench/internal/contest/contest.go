@@ -23,6 +23,7 @@ const (
 	Same  Work = iota // what all are compared by: static members of the object, and one header
 	Full              // the enricher's default object and headers, with advice for this very call
 	Copy              // a constant is added without a look at the event
+	Tree              // Same, but the value is written anew: the same JSON, not the same bytes
 	Works             // how many there are
 )
 
@@ -76,7 +77,6 @@ func (e *SkippedError) Error() string { return "skipped: " + e.Reason }
 type Kit struct {
 	Root  string // of the enricher's module
 	Bin   string // directory for programs
-	Cache string // directory that is kept from one benchmark to the next
 	built map[string]result
 }
 
@@ -86,8 +86,8 @@ type result struct {
 }
 
 // NewKit makes a Kit. The directories must be there.
-func NewKit(root, bin, cache string) *Kit {
-	return &Kit{Root: root, Bin: bin, Cache: cache, built: map[string]result{}}
+func NewKit(root, bin string) *Kit {
+	return &Kit{Root: root, Bin: bin, built: map[string]result{}}
 }
 
 // Build builds what c needs, once for all contestants that need the same.

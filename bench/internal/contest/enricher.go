@@ -23,7 +23,7 @@ const (
 // Options are how pkg/enrich does some work: the enricher's own, and what all outputs are compared with.
 func Options(w Work) enrich.Options {
 	o := enrich.DefaultOptions()
-	if w == Same {
+	if w != Full {
 		o.Field, o.Fields, o.Headers = Field, Fields(), []string{HeaderName}
 	}
 	return o
@@ -36,7 +36,7 @@ func buildEnricher(ctx context.Context, k *Kit) (Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &enricher{bin: bin, version: revision(ctx, k.Root)}, nil
+	return &enricher{bin: bin, version: Revision(ctx, k.Root)}, nil
 }
 
 func (e *enricher) Version() string { return e.version }
@@ -48,7 +48,7 @@ func Config(r *Run) string {
 	fmt.Fprintf(&b, "input: {topics: [%s], group: %s}\n", r.In, r.Group)
 	fmt.Fprintf(&b, "output: {topic: %s, compression: %s}\n", r.Out, r.Compression)
 	fmt.Fprintf(&b, "dead_letter: {topic: %s}\ndelivery: %s\n", r.Dead, r.Delivery)
-	if r.Work == Same {
+	if r.Work != Full {
 		fmt.Fprintf(&b, "enrich:\n  fields: [%s]\n  headers: [%s]\n", strings.Join(Fields(), ", "), HeaderName)
 	}
 	if r.CommitInterval > 0 {

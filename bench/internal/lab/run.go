@@ -15,31 +15,33 @@ import (
 
 // Figures are what one run gave.
 type Figures struct {
-	Events int64   `json:"events"`
-	Wall   float64 `json:"wall_s"` // from the first moment to the last
-	CPU    float64 `json:"cpu_s"`  // of all processes, between the same moments
+	Events int64
+	Wall   float64 // from the first moment to the last
+	CPU    float64 // of all processes, between the same moments
 	// Start is the time from starting the process to the first moment, and its CPU.
-	Start    float64 `json:"start_s"`
-	StartCPU float64 `json:"start_cpu_s"`
+	Start    float64
+	StartCPU float64
+	// FirstOut is the time from starting the process to the first look at which a reader could see some output.
+	FirstOut float64
 	// PeakRSS is of the process that had most.
-	PeakRSS int64 `json:"peak_rss_bytes"`
+	PeakRSS int64
 	// Sent and Received went over TCP, from the start on.
-	Sent        int64 `json:"sent_bytes"`
-	Received    int64 `json:"received_bytes"`
-	Connections int   `json:"connections"`
+	Sent        int64
+	Received    int64
+	Connections int
 	// Busy and Stolen are shares of the machine's processors, between the two moments: by whomever.
-	Busy   float64 `json:"machine_busy"`
-	Stolen float64 `json:"machine_stolen"`
+	Busy   float64
+	Stolen float64
 	// RSS is resident memory over time, if it was asked for.
-	RSS []Sample `json:"rss,omitempty"`
+	RSS []Sample
 }
 
 // Sample is one moment of a run.
 type Sample struct {
-	At   float64 `json:"at_s"`
-	Done int64   `json:"done"` // offsets written by then
-	RSS  int64   `json:"rss_bytes"`
-	CPU  float64 `json:"cpu_s"`
+	At   float64
+	Done int64 // offsets written by then
+	RSS  int64
+	CPU  float64
 }
 
 // PerMillion is CPU-seconds for a million events.
@@ -109,9 +111,9 @@ type run struct {
 	topics []kafka.Topic // output and dead letters
 	procs  []*contest.Process
 
-	mu     sync.Mutex
-	began  []moment // by process; zero: not yet
-	start0 time.Time
+	mu      sync.Mutex
+	began   []moment // by process; zero: not yet
+	started time.Time
 }
 
 // moment is what the clocks said.
@@ -161,7 +163,7 @@ func (r *run) clear() {
 func (r *run) start() error {
 	n := max(1, r.Processes)
 	r.began = make([]moment, n)
-	r.start0 = time.Now()
+	r.started = time.Now()
 	for i := range n {
 		compression := r.Compression
 		if compression == "" {
@@ -215,6 +217,9 @@ func (r *run) watch(ctx context.Context) (*Figures, error) {
 			return nil, r.because(ctx, err)
 		}
 		done := total(ends)
+		if done > 0 && f.FirstOut == 0 {
+			f.FirstOut = time.Since(r.started).Seconds()
+		}
 		if r.SampleEvery > 0 && time.Since(sampled) >= r.SampleEvery {
 			sampled = time.Now()
 			if err := r.sample(f, done); err != nil {
@@ -284,7 +289,7 @@ func (r *run) read(f *Figures) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	first := r.began[0]
-	*f = Figures{Events: f.Events, RSS: f.RSS}
+	*f = Figures{Events: f.Events, RSS: f.RSS, FirstOut: f.FirstOut}
 	end := time.Now()
 	var machine measure.Machine
 	for i, p := range r.procs {
@@ -299,7 +304,7 @@ func (r *run) read(f *Figures) error {
 		}
 		machine = m.machine
 	}
-	f.Wall, f.Start = end.Sub(first.at).Seconds(), first.at.Sub(r.start0).Seconds()
+	f.Wall, f.Start = end.Sub(first.at).Seconds(), first.at.Sub(r.started).Seconds()
 	if spent := machine.Sub(first.machine); spent.Total > 0 {
 		f.Busy, f.Stolen = spent.Busy.Seconds()/spent.Total.Seconds(), spent.Stolen.Seconds()/spent.Total.Seconds()
 	}
@@ -319,7 +324,7 @@ func (r *run) read(f *Figures) error {
 }
 
 func (r *run) sample(f *Figures, done int64) error {
-	s := Sample{At: time.Since(r.start0).Seconds(), Done: done}
+	s := Sample{At: time.Since(r.started).Seconds(), Done: done}
 	for _, p := range r.procs {
 		memory, err := measure.MemoryOf(p.Pid())
 		if err != nil {

@@ -1,0 +1,201 @@
+// Package harness puts the benchmark together: it builds the contestants, opens the lab, runs the parts and writes
+// the report.
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/callstream/enricher/bench/internal/contest"
+	"github.com/callstream/enricher/bench/internal/kafka"
+	"github.com/callstream/enricher/bench/internal/lab"
+	"github.com/callstream/enricher/bench/internal/plan"
+	"github.com/callstream/enricher/bench/internal/progress"
+	"github.com/callstream/enricher/bench/internal/result"
+)
+
+// Options are the command's flags.
+type Options struct {
+	Smoke   bool
+	Only    string
+	Who     []string
+	MustRun []string
+	Rounds  int
+	Root    string
+	Dir     string
+	Docs    string
+	Render  string
+	Log     string
+}
+
+// Errors that a caller tells apart.
+var (
+	ErrUsage  = errors.New("the command line is wrong")
+	ErrFailed = errors.New("some contestants failed; their rows say why")
+)
+
+// Parts are the names that -only takes.
+func Parts() []string { return plan.Parts() }
+
+// Run does what o asks for. out is for the progress.
+func Run(ctx context.Context, o *Options, out *os.File) error {
+	if o.Render != "" {
+		return render(o)
+	}
+	parts, err := plan.Choose(o.Only)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	if o.Rounds < 1 {
+		return fmt.Errorf("%w: -rounds %d", ErrUsage, o.Rounds)
+	}
+	root, err := filepath.Abs(o.Root)
+	if err != nil {
+		return fmt.Errorf("find the module: %w", err)
+	}
+	o.Root = root
+	dir, logs, err := workDir(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // only litter would be left
+	res, err := o.run(ctx, parts, dir, logs, out)
+	if err != nil {
+		return err
+	}
+	if docs := o.docs(); docs != "" {
+		if err := write(res, docs); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "written: benchmarks.md, .svg and .json in %s\n", docs)
+	}
+	if res.Failed() {
+		return ErrFailed
+	}
+	return nil
+}
+
+// docs is where the report goes; "" if it is not complete and nobody asked for it.
+func (o *Options) docs() string {
+	if o.Docs == "" && !o.Smoke && o.Only == "" && len(o.Who) == 0 {
+		return filepath.Join(o.Root, "docs")
+	}
+	return o.Docs
+}
+
+func (o *Options) run(ctx context.Context, parts []string, dir, logs string, out *os.File) (*result.Result, error) {
+	began := time.Now()
+	size := plan.Whole(o.Rounds)
+	if o.Smoke {
+		size = plan.Smoke()
+	}
+	kit := contest.NewKit(o.Root, filepath.Join(dir, "bin"))
+	b := &plan.Bench{Size: size, Kit: kit, Result: &result.Result{}, Bar: func(steps []progress.Step) *progress.Bar {
+		return progress.New(out, term.IsTerminal(int(out.Fd())), steps, time.Now) //nolint:gosec // a file descriptor
+	}}
+	if err := o.build(ctx, b, out); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "start Apache Kafka %s, logs on %s\n", kafka.Version(), logs)
+	l, err := lab.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	l.Settle = size.SettleTime
+	if o.Log != "" {
+		if l.Log, err = os.Create(o.Log); err != nil {
+			return nil, fmt.Errorf("open log: %w", err)
+		}
+		defer l.Log.Close() //nolint:errcheck // for people to look at
+	}
+	b.Lab = l
+	if err := b.Run(ctx, parts); err != nil {
+		return nil, err
+	}
+	b.Result.Began, b.Result.Took, b.Result.Rounds = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).Seconds(), size.Rounds
+	o.describe(ctx, b, logs)
+	return b.Result, nil
+}
+
+// build builds all contestants that are wanted. One that cannot be built is noted, and the others go on.
+func (o *Options) build(ctx context.Context, b *plan.Bench, out io.Writer) error {
+	for _, c := range contest.All() {
+		if !matches(c.ID, o.Who) {
+			continue
+		}
+		fmt.Fprintf(out, "build %s\n", c.ID)
+		err := b.Kit.Build(ctx, c)
+		if ctx.Err() != nil {
+			return fmt.Errorf("build %s: %w", c.ID, ctx.Err())
+		}
+		who := result.Contestant{ID: c.ID, Title: c.Title, Settings: c.Settings}
+		if err == nil {
+			who.Version = c.Program.Version()
+			b.Contestants = append(b.Contestants, c)
+		} else {
+			o.without(&who, err, out)
+		}
+		b.Result.Who = append(b.Result.Who, who)
+	}
+	return nil
+}
+
+// without notes that a contestant cannot run.
+func (o *Options) without(who *result.Contestant, err error, out io.Writer) {
+	var skipped *contest.SkippedError
+	if errors.As(err, &skipped) && (len(o.MustRun) == 0 || !matches(who.ID, o.MustRun)) {
+		who.Skipped = skipped.Reason
+		fmt.Fprintf(out, "SKIPPED %s: %s\n", who.ID, skipped.Reason)
+		return
+	}
+	who.Failed = err.Error()
+	fmt.Fprintf(out, "FAILED %s: %v\n", who.ID, err)
+}
+
+// matches tells whether an id is in a list, in which one may end with *. An empty list has all.
+func matches(id string, list []string) bool {
+	if len(list) == 0 {
+		return true
+	}
+	for _, l := range list {
+		if prefix, ok := strings.CutSuffix(l, "*"); ok && strings.HasPrefix(id, prefix) || l == id {
+			return true
+		}
+	}
+	return false
+}
+
+// roomWanted is how much memory has to be free for the broker's logs to be kept there, in bytes.
+const roomWanted = 14 << 30
+
+// workDir makes a directory for everything, and says what it is on.
+func workDir(dir string) (path, logs string, err error) {
+	if dir == "" {
+		const memory = "/dev/shm"
+		var fs unix.Statfs_t
+		if unix.Statfs(memory, &fs) == nil && fs.Bavail*uint64(fs.Bsize) >= roomWanted && available() >= roomWanted { //nolint:gosec // a block's size
+			dir = memory
+		}
+	}
+	if path, err = os.MkdirTemp(dir, "enricher-bench-"); err != nil {
+		return "", "", fmt.Errorf("make directory: %w", err)
+	}
+	if err := os.Mkdir(filepath.Join(path, "bin"), 0o755); err != nil {
+		return "", "", fmt.Errorf("make directory: %w", err)
+	}
+	return path, fileSystem(path), nil
+}
+
+func write(*result.Result, string) error { return nil }
+
+func render(*Options) error { return nil }
