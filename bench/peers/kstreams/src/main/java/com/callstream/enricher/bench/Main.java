@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.streams.CloseOptions;
+import org.apache.kafka.streams.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
@@ -51,7 +53,12 @@ public final class Main {
         .addShutdownHook(
             new Thread(
                 () -> {
-                  boolean clean = streams.close(CLOSE_TIME); // acknowledges and commits what is under way
+                  // Acknowledges and commits what is under way. Without leaving, the partitions would
+                  // wait for the end of the session, 45 s.
+                  boolean clean =
+                      streams.close(
+                          CloseOptions.timeout(CLOSE_TIME)
+                              .withGroupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP));
                   delete(state);
                   // The exit code of a Java machine that ends by a signal says so, whatever hooks did.
                   Runtime.getRuntime().halt(clean && !failure.isDone() ? 0 : 1);
