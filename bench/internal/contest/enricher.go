@@ -3,6 +3,7 @@ package contest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -65,10 +66,24 @@ func (e *enricher) Spec(r *Run) (*Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Spec{Path: e.bin, Args: []string{"run", "-c", path}, First: assigned}, nil
+	return &Spec{Path: e.bin, Args: []string{"run", "-c", path}, First: hasSome, Assigned: assigned}, nil
 }
 
-// assigned recognises the log line about a generation in which the process has partitions.
-func assigned(line []byte) bool {
-	return bytes.Contains(line, []byte(`"msg":"joined the group"`)) && !bytes.Contains(line, []byte(`"partitions":0`))
+// assigned recognises the log line about a generation.
+func assigned(line []byte) (Assignment, bool) {
+	var m struct {
+		Msg        string `json:"msg"`
+		Generation int    `json:"generation"`
+		Partitions int    `json:"partitions"`
+	}
+	if !bytes.Contains(line, []byte("joined the group")) || json.Unmarshal(line, &m) != nil || m.Msg != "joined the group" {
+		return Assignment{}, false
+	}
+	return Assignment{Generation: m.Generation, Partitions: m.Partitions}, true
+}
+
+// hasSome recognises the first one in which the process has partitions.
+func hasSome(line []byte) bool {
+	a, ok := assigned(line)
+	return ok && a.Partitions > 0
 }

@@ -22,8 +22,9 @@ type Process struct {
 	exited chan struct{} // closed when it has ended and all it wrote has been read
 	err    error         // of its end
 
-	mu   sync.Mutex
-	tail [][]byte // the last lines on both outputs, for error messages
+	mu       sync.Mutex
+	tail     [][]byte // the last lines on both outputs, for error messages
+	assigned Assignment
 }
 
 // Spec is how a process is started.
@@ -33,9 +34,14 @@ type Spec struct {
 	Env  []string // added to this process's
 	// First recognises the line, on either output, that says that the process has begun.
 	First func(line []byte) bool
+	// Assigned reads a line that says which partitions the process was assigned; nil if it does not say so.
+	Assigned func(line []byte) (Assignment, bool)
 	// Log, if not nil, gets all lines.
 	Log io.Writer
 }
+
+// Assignment is what a process has of its group's partitions.
+type Assignment struct{ Generation, Partitions int }
 
 // Start starts a process. atFirst is called at its first line, as soon as that is read.
 func Start(spec *Spec, atFirst func(pid int)) (*Process, error) {
@@ -87,12 +93,30 @@ func (p *Process) read(out io.Reader, spec *Spec, begun func()) {
 			if spec.First(bytes.TrimSpace(line)) {
 				begun()
 			}
+			if spec.Assigned != nil {
+				if a, ok := spec.Assigned(line); ok {
+					p.assign(a)
+				}
+			}
 			p.keep(line, spec.Log)
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
 		}
 	}
+}
+
+func (p *Process) assign(a Assignment) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.assigned = a
+}
+
+// Assigned is the last assignment that the process spoke of.
+func (p *Process) Assigned() Assignment {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.assigned
 }
 
 func (p *Process) keep(line []byte, log io.Writer) {

@@ -23,6 +23,8 @@ type InputSpec struct {
 	Compression string
 	Partitions  int32
 	Works       []contest.Work // those that the input will be used for
+	// Gated keeps readers from it until a run has all its processes ready. It is then good for one run.
+	Gated bool
 }
 
 // Input is a topic that contestants read, and what they should write.
@@ -31,6 +33,7 @@ type Input struct {
 	Topic kafka.Topic
 	Bytes int64 // of all values
 	want  map[contest.Work]*verify.Expectation
+	gate  *kafka.Gate // nil: open
 }
 
 // Load makes a topic and fills it.
@@ -42,6 +45,11 @@ func (l *Lab) Load(ctx context.Context, spec InputSpec) (*Input, error) {
 	in := &Input{Spec: spec, Topic: topic, want: map[contest.Work]*verify.Expectation{}}
 	for _, w := range spec.Works {
 		in.want[w] = verify.New(int(spec.Partitions), normal(w))
+	}
+	if spec.Gated {
+		if in.gate, err = kafka.CloseGate(ctx, l.broker.Addrs(), topic); err != nil {
+			return nil, err
+		}
 	}
 	loader, err := kafka.NewLoader(l.broker.Addrs(), spec.Compression, 50*time.Millisecond)
 	if err != nil {

@@ -200,6 +200,9 @@ func (r *run) watch(ctx context.Context) (*Figures, error) {
 			return nil, err
 		}
 	}
+	if err := r.openGate(ctx); err != nil {
+		return nil, err
+	}
 	f := &Figures{Events: r.Input.Spec.Events}
 	poll := r.Poll
 	if poll == 0 {
@@ -247,6 +250,46 @@ func (r *run) watch(ctx context.Context) (*Figures, error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// openGate waits until the processes have shared all partitions among them, and lets them begin. That is
+// then the first moment.
+func (r *run) openGate(ctx context.Context) error {
+	if r.Input.gate == nil {
+		return nil
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for !r.shared() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until partitions are shared: %w", ctx.Err())
+		case <-r.ended():
+			return r.endedEarly()
+		case <-tick.C:
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, p := range r.procs {
+		r.began[i] = now(p.Pid())
+	}
+	gate := r.Input.gate
+	r.Input.gate = nil
+	return gate.Open(ctx)
+}
+
+// shared tells whether each process has some partitions of one generation, and all of them together all.
+func (r *run) shared() bool {
+	sum, generation := 0, r.procs[0].Assigned().Generation
+	for _, p := range r.procs {
+		a := p.Assigned()
+		if a.Partitions == 0 || a.Generation != generation {
+			return false
+		}
+		sum += a.Partitions
+	}
+	return sum == int(r.Input.Spec.Partitions)
 }
 
 func (r *run) atEnd() error {

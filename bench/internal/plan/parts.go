@@ -94,18 +94,32 @@ func (b *Bench) partitions() (steps []step) {
 	return steps
 }
 
-// processes is one, two, three processes that share the partitions.
-func (b *Bench) processes() []step {
-	in := new(*lab.Input)
+// processes is one, two, three processes that share the partitions. The input is kept from them until they have shared it:
+// else the first would be half done before the others are there.
+func (b *Bench) processes() (steps []step) {
 	spec := b.spec(b.Size.Fast, "none", contest.Same)
-	spec.Partitions = b.Size.ProcessesInputs
-	steps := []step{b.load(Processes, "", spec, in)}
+	spec.Partitions, spec.Gated = b.Size.ProcessesInputs, true
 	for _, n := range b.Size.Processes {
+		kase := strconv.Itoa(n)
 		steps = append(steps, inRounds(b.Size.FewRounds, b.some(EnricherALO, EnricherEO), func(round int, c *contest.Contestant) step {
-			return b.trial(Processes, strconv.Itoa(n), round, c, in, 8*time.Second, func(t *lab.Trial) { t.Processes = n })
+			in := new(*lab.Input)
+			load, unload := b.load(Processes, kase, spec, in), b.unload(Processes, kase, in)
+			s := b.trial(Processes, kase, round, c, in, 12*time.Second, func(t *lab.Trial) { t.Processes = n })
+			run := s.do
+			s.do = func(ctx context.Context, r *result.Run) (string, error) {
+				if _, err := load.do(ctx, nil); err != nil {
+					return "", err
+				}
+				outcome, err := run(ctx, r)
+				if _, ended := unload.do(ctx, nil); err == nil {
+					err = ended
+				}
+				return outcome, err
+			}
+			return s
 		})...)
 	}
-	return append(steps, b.unload(Processes, "", in))
+	return steps
 }
 
 // backlog is a long one, during which memory must not grow.
