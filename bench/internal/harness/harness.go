@@ -20,6 +20,7 @@ import (
 	"github.com/callstream/enricher/bench/internal/lab"
 	"github.com/callstream/enricher/bench/internal/plan"
 	"github.com/callstream/enricher/bench/internal/progress"
+	"github.com/callstream/enricher/bench/internal/report"
 	"github.com/callstream/enricher/bench/internal/result"
 )
 
@@ -73,7 +74,7 @@ func Run(ctx context.Context, o *Options, out *os.File) error {
 		return err
 	}
 	if docs := o.docs(); docs != "" {
-		if err := write(res, docs); err != nil {
+		if err := write(res, docs, o.Root); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "written: benchmarks.md, .svg and .json in %s\n", docs)
@@ -196,6 +197,33 @@ func workDir(dir string) (path, logs string, err error) {
 	return path, fileSystem(path), nil
 }
 
-func write(*result.Result, string) error { return nil }
+// write writes results and report.
+func write(res *result.Result, docs, root string) error {
+	if err := res.Write(filepath.Join(docs, "benchmarks.json")); err != nil {
+		return err
+	}
+	return rendered(res, docs, root)
+}
 
-func render(*Options) error { return nil }
+// rendered writes the report alone.
+func rendered(res *result.Result, docs, root string) error {
+	notes, err := os.ReadFile(filepath.Join(root, "bench", "notes.md"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("read notes: %w", err)
+	}
+	for name, text := range map[string]string{"benchmarks.md": report.Markdown(res, string(notes)), "benchmarks.svg": report.Chart(res)} {
+		if err := os.WriteFile(filepath.Join(docs, name), []byte(text), 0o644); err != nil { //nolint:gosec // for everybody
+			return fmt.Errorf("write report: %w", err)
+		}
+	}
+	return nil
+}
+
+// render makes the report anew, beside the results.
+func render(o *Options) error {
+	res, err := result.Read(o.Render)
+	if err != nil {
+		return err
+	}
+	return rendered(res, filepath.Dir(o.Render), o.Root)
+}

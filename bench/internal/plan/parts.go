@@ -174,3 +174,6 @@ func (b *Bench) latencyOf(ctx context.Context, c *contest.Contestant, run *resul
 	}
 	return outcome, nil
 }
+
+// EnricherPipe is `enricher pipe`, as a contestant of pipe.
+const EnricherPipe = "pipe-enricher"
