@@ -32,10 +32,10 @@ type Queue struct {
 	room   sync.Cond // broadcast when a batch leaves the line, and on failure
 	open   *batch    // being filled; nil if empty
 	line   []*batch  // closed ones, oldest first; line[0] may be on the wire
-	queued bool   // in a sender's list, or being sent by one
-	node   int32  // the leader as last seen; -1: not known
-	seq    int32  // the next batch's first sequence number
-	seqOf  uint32 // the identity that seq belongs to
+	queued bool      // in a sender's list, or being sent by one
+	node   int32     // the leader as last seen; -1: not known
+	seq    int32     // the next batch's first sequence number
+	seqOf  uint32    // the identity that seq belongs to
 }
 
 // batch is one record batch on its way.

@@ -52,7 +52,7 @@ func (e *Enricher) identifyCode(text string, r *Result) {
 
 	r.Code, r.HasCode = int32(n), true //nolint:gosec // compared above
 
-	if c := e.causes[r.Code]; c != nil {
+	if c := e.causes.find(r.Code); c != nil {
 		r.known(c)
 	} else {
 		r.unknown(CodeNotInCatalog, "")
@@ -68,7 +68,7 @@ func (e *Enricher) identifyName(text string, r *Result) {
 	}
 
 	r.Code, r.HasCode = entry.Code, true
-	r.known(e.causes[entry.Code])
+	r.known(e.causes.find(entry.Code))
 }
 
 func (r *Result) known(c *cause) {
@@ -98,9 +98,9 @@ func cut(s string, n int) string {
 func (e *Enricher) describe(ev *event, rec *Record, r *Result) {
 	if raw, i := ev.first(&e.find.direction); i >= 0 {
 		switch text := r.text(raw); {
-		case strings.EqualFold(text, string(catalog.Outbound)):
+		case is(text, string(catalog.Outbound)):
 			r.Direction = catalog.Outbound
-		case strings.EqualFold(text, string(catalog.Inbound)):
+		case is(text, string(catalog.Inbound)):
 			r.Direction = catalog.Inbound
 		}
 	}
@@ -149,7 +149,13 @@ func (r *Result) any(ev *event, f *field, test func(text string) bool) bool {
 // talking knows the states that say that somebody has answered. "completed" is
 // none: it only says that the call is over.
 func talking(state string) bool {
-	return strings.EqualFold(state, "in-progress") || strings.EqualFold(state, "ANSWER")
+	return is(state, "in-progress") || is(state, "ANSWER")
+}
+
+// is compares with a word of ASCII without regard to case. Letters from elsewhere that fold to ASCII
+// are longer, and no spelling of a state or a direction.
+func is(text, word string) bool {
+	return len(text) == len(word) && (text == word || strings.EqualFold(text, word))
 }
 
 func (e *Enricher) bLeg(ev *event, r *Result) bool {
@@ -188,7 +194,7 @@ func (r *Result) text(raw string) string {
 	}
 
 	raw = raw[1 : len(raw)-1]
-	if strings.IndexByte(raw, '\\') < 0 {
+	if !r.scratch.doc.Escapes || strings.IndexByte(raw, '\\') < 0 {
 		return raw
 	}
 

@@ -46,6 +46,9 @@ type Doc struct {
 	Close int
 	// Empty is true if the object has no members.
 	Empty bool
+	// Escapes is false if no string has an escape, which is how most events are: then
+	// every string's text is its bytes.
+	Escapes bool
 	// At is where the scan gave up, if it did; the fault may lie earlier.
 	At int
 

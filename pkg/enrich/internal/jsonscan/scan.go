@@ -10,7 +10,7 @@ import (
 // the object itself being 1. Texts of 2 GiB and more are Syntax. A text that is
 // too deep and also broken further on is TooDeep.
 func (k *Keys) Scan(p []byte, maxDepth int, d *Doc) Status {
-	d.Seen, d.Again, d.Close, d.Empty, d.At = 0, d.Again[:0], 0, false, 0
+	d.Seen, d.Again, d.Close, d.Empty, d.Escapes, d.At = 0, d.Again[:0], 0, false, false, 0
 
 	// Behind white space, the last byte has to be the closing brace. From here
 	// on it stands guard: no string, number, literal or white space goes past
@@ -85,6 +85,8 @@ func (k *Keys) walk(p []byte, i, maxDepth int, d *Doc) Status {
 					slot = k.find(p, from, i)
 				}
 			} else {
+				d.Escapes = true
+
 				if i = escapedEnd(p, marks, i); i < 0 {
 					return d.broken(from)
 				}
@@ -120,6 +122,8 @@ func (k *Keys) walk(p []byte, i, maxDepth int, d *Doc) Status {
 		case '"':
 			from := i + 1
 			if i = next(marks, from); p[i] != '"' {
+				d.Escapes = true
+
 				if i = escapedEnd(p, marks, i); i < 0 {
 					return d.broken(from)
 				}
