@@ -110,6 +110,8 @@ type run struct {
 	group  string
 	topics []kafka.Topic // output and dead letters
 	procs  []*contest.Process
+	meters []*measure.Meter // by process
+	looked time.Time        // at the meters
 
 	mu      sync.Mutex
 	began   []moment // by process; zero: not yet
@@ -188,7 +190,7 @@ func (r *run) start() error {
 		if err != nil {
 			return err
 		}
-		r.procs = append(r.procs, p)
+		r.procs, r.meters = append(r.procs, p), append(r.meters, measure.NewMeter(p.Pid()))
 	}
 	return nil
 }
@@ -222,6 +224,9 @@ func (r *run) watch(ctx context.Context) (*Figures, error) {
 		done := total(ends)
 		if done > 0 && f.FirstOut == 0 {
 			f.FirstOut = time.Since(r.started).Seconds()
+		}
+		if err := r.look(); err != nil {
+			return nil, err
 		}
 		if r.SampleEvery > 0 && time.Since(sampled) >= r.SampleEvery {
 			sampled = time.Now()
@@ -351,17 +356,38 @@ func (r *run) read(f *Figures) error {
 	if spent := machine.Sub(first.machine); spent.Total > 0 {
 		f.Busy, f.Stolen = spent.Busy.Seconds()/spent.Total.Seconds(), spent.Stolen.Seconds()/spent.Total.Seconds()
 	}
-	for _, p := range r.procs {
+	for i, p := range r.procs {
 		memory, err := measure.MemoryOf(p.Pid())
 		if err != nil {
 			return err
 		}
-		wire, err := measure.WireOf(p.Pid())
-		if err != nil {
+		if err := r.meters[i].Read(); err != nil {
 			return err
 		}
+		wire := r.meters[i].Total()
 		f.PeakRSS = max(f.PeakRSS, memory.Peak)
 		f.Sent, f.Received, f.Connections = f.Sent+wire.Sent, f.Received+wire.Received, f.Connections+wire.Connections
+	}
+	return nil
+}
+
+// lookEvery is how often connections are looked at, before they are closed.
+const lookEvery = 25 * time.Millisecond
+
+func (r *run) look() error {
+	if time.Since(r.looked) < lookEvery {
+		return nil
+	}
+	r.looked = time.Now()
+	for i, m := range r.meters {
+		select {
+		case <-r.procs[i].Exited():
+			return r.procs[i].Ended()
+		default:
+		}
+		if err := m.Read(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -126,8 +126,9 @@ func TestWire(t *testing.T) {
 		_, _ = io.CopyN(c, c, 100_000)
 		_, _ = io.Copy(io.Discard, c)
 	}()
-	before, err := WireOf(os.Getpid())
-	require.NoError(t, err)
+	m := NewMeter(os.Getpid())
+	require.NoError(t, m.Read())
+	before := m.Total()
 	c, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
 	defer c.Close()
@@ -135,15 +136,17 @@ func TestWire(t *testing.T) {
 	_, err = io.ReadFull(c, make([]byte, 100_000))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { // the last acknowledgement may be on its way
-		w, err := WireOf(os.Getpid())
-		require.NoError(t, err)
-		return w == Wire{Sent: before.Sent + 200_001, Received: before.Received + 200_000, Connections: before.Connections + 2}
+		require.NoError(t, m.Read())
+		return m.Total() == Wire{Sent: before.Sent + 200_001, Received: before.Received + 200_000, Connections: before.Connections + 2}
 	}, 5*time.Second, 10*time.Millisecond) // both ends are this process's
+	after := m.Total()
+	require.NoError(t, c.Close())
+	require.NoError(t, m.Read())
+	require.Equal(t, after, m.Total(), "what has been closed still counts")
 }
 
 func TestWireBroken(t *testing.T) {
-	_, err := WireOf(1 << 22)
-	require.ErrorContains(t, err, "open files")
+	require.ErrorContains(t, NewMeter(1<<22).Read(), "open files")
 	none := func(uint32, uint64, uint64) { t.Error("found something") }
 	long := make([]byte, 20)
 	binary.NativeEndian.PutUint32(long, 21)
@@ -155,7 +158,7 @@ func TestWireBroken(t *testing.T) {
 		_, err := messages(b, none)
 		require.ErrorIs(t, err, errDiag, name)
 	}
-	_, err = attribute([]byte{9, 0, 0, 0, 0}, 1)
+	_, err := attribute([]byte{9, 0, 0, 0, 0}, 1)
 	require.ErrorIs(t, err, errDiag)
 }
 

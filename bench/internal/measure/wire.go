@@ -12,34 +12,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Wire is what has gone over the TCP connections that a process has open now, payload only,
-// since each was made. Connections closed before are not in it. Of one that the process made
-// itself, the kernel counts its SYN as a byte sent.
+// Wire is what has gone over the TCP connections of a process, payload only.
 type Wire struct {
 	Sent, Received int64 // bytes; of those sent only what the other side has acknowledged
-	Connections    int
+	Connections    int   // that there have been
 }
 
-// WireOf asks the kernel (inet_diag) about each of a process's TCP connections.
-// It costs the process nothing, which a relay in between would.
-func WireOf(pid int) (Wire, error) {
-	own, err := sockets(pid)
+// Meter counts what goes over the TCP connections of a process, by what the kernel knows (inet_diag)
+// of each. It costs the process nothing, which a relay in between would. Of a connection that has been closed it
+// knows what the last Read saw, so Read has to be called now and then. Of one that the process made
+// itself, the kernel counts its SYN as a byte sent.
+type Meter struct {
+	pid  int
+	seen map[uint32]Wire // by inode of the socket
+}
+
+// NewMeter makes a Meter of a process.
+func NewMeter(pid int) *Meter { return &Meter{pid: pid, seen: map[uint32]Wire{}} }
+
+// Read looks at all connections that there are now.
+func (m *Meter) Read() error {
+	own, err := sockets(m.pid)
 	if err != nil {
-		return Wire{}, err
+		return err
 	}
-	var w Wire
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} { // Java talks IPv4 over sockets of IPv6
 		if err := dump(family, func(inode uint32, sent, received uint64) {
 			if own[inode] {
-				w.Sent += int64(sent)         //nolint:gosec // bytes of a run
-				w.Received += int64(received) //nolint:gosec // as above
-				w.Connections++
+				m.seen[inode] = Wire{Sent: int64(sent), Received: int64(received), Connections: 1} //nolint:gosec // bytes of a run
 			}
 		}); err != nil {
-			return Wire{}, err
+			return err
 		}
 	}
-	return w, nil
+	return nil
+}
+
+// Total is what has been seen of all connections.
+func (m *Meter) Total() (w Wire) {
+	for _, one := range m.seen {
+		w.Sent, w.Received, w.Connections = w.Sent+one.Sent, w.Received+one.Received, w.Connections+one.Connections
+	}
+	return w
 }
 
 // sockets are the inodes of the sockets that a process has open.
