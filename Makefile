@@ -13,6 +13,7 @@ BENCH          ?= .
 BENCH_PACKAGES ?= ./...
 BENCHTIME      ?= 1s
 COUNT          ?= 1
+BENCH_TEST      = $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) -timeout 0
 
 # The linter is a program of minutes to build, so its binary is kept, by version, where other
 # checkouts find it too.
@@ -71,7 +72,8 @@ bench-micro: SHELL := bash
 bench-micro: .SHELLFLAGS := -o pipefail -c
 bench-micro: ## Run the micro-benchmarks (COUNT=n; BASE=old.txt compares by benchstat)
 	@mkdir -p bin
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) -timeout 0 $(BENCH_PACKAGES) | tee bin/bench-micro.new
+	$(BENCH_TEST) $(BENCH_PACKAGES) | tee bin/bench-micro.new
+	$(if $(filter ./...,$(BENCH_PACKAGES)),cd bench && $(BENCH_TEST) ./micro | tee -a ../bin/bench-micro.new)
 	$(if $(BASE),$(GO) -C tools tool benchstat $(abspath $(BASE)) $(abspath bin/bench-micro.new))
 	@mv bin/bench-micro.new bin/bench-micro.txt
 	@echo "kept in bin/bench-micro.txt"
