@@ -2,7 +2,9 @@ package enrich_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -39,6 +41,28 @@ func BenchmarkBeside(b *testing.B) {
 		}
 
 		b.Run(k.name, func(b *testing.B) { beside(b, k) })
+	}
+}
+
+// BenchmarkForm compares Enrich of form bodies with what reads them only, into a map. The
+// figures are as in BenchmarkBeside.
+func BenchmarkForm(b *testing.B) {
+	for _, k := range kinds(b, poolBytes) {
+		if !strings.HasPrefix(k.name, "form") {
+			continue
+		}
+
+		b.Run(k.name, func(b *testing.B) {
+			enriched := enrichment(b)
+			sideBySide(b, []way{
+				{"", func(i int) bool { return enriched(k.values[i]) }},
+				{"url.ParseQuery", func(i int) bool {
+					_, err := url.ParseQuery(string(k.values[i]))
+
+					return err == nil
+				}},
+			}, len(k.values), meanSize(k.values))
+		})
 	}
 }
 
