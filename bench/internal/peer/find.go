@@ -17,7 +17,8 @@ const codeField = "HangupCauseCode"
 // How it is tuned: gjson, the fastest of the usual validators, first checks (its Get must
 // not see broken JSON) and then scans for the one field; gjson's ForEach, which would visit all, is slower. Get reads value
 // through a string view: GetBytes would copy what it found, an allocation for each event.
-// The check for UTF-8, which gjson leaves out, passes eight ASCII bytes at a time.
+// The check for UTF-8, which gjson leaves out, passes eight ASCII bytes at a time. sonic would check in two
+// thirds of the time, but not the same: its Valid takes control characters and broken escapes in text.
 func (t *Table) Find(value []byte) (s *Splice, sound bool) {
 	if !isObject(value) || !gjson.ValidBytes(value) || !utf8.Valid(value) {
 		return nil, false

@@ -9,11 +9,9 @@ import (
 )
 
 const (
-	fetchPartitionBytes = 4 << 20
-	fetchBytes          = 64 << 20
-	batchBytes          = 1_000_000 // what a topic takes by default, less a little
-	linger              = 2 * time.Millisecond
-	bufferedRecords     = 200_000 // more than the polls that may wait have
+	batchBytes      = 1_000_000 // what a topic takes by default, less a little
+	linger          = 2 * time.Millisecond
+	bufferedRecords = 200_000 // more than the polls that may wait have
 )
 
 func options(f peer.Flags) ([]kgo.Opt, error) {
@@ -28,8 +26,6 @@ func options(f peer.Flags) ([]kgo.Opt, error) {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.BlockRebalanceOnPoll(),
-		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
-		kgo.FetchMaxBytes(fetchBytes),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), // a record keeps its partition
 		kgo.ProducerBatchMaxBytes(batchBytes),
 		kgo.ProducerLinger(linger),
