@@ -46,7 +46,7 @@ type Assignment struct{ Generation, Partitions int }
 // Start starts a process. atFirst is called at its first line, as soon as that is read.
 func Start(spec *Spec, atFirst func(pid int)) (*Process, error) {
 	p := &Process{first: make(chan struct{}), exited: make(chan struct{})}
-	p.cmd = exec.Command(spec.Path, spec.Args...)
+	p.cmd = exec.Command(spec.Path, spec.Args...) //nolint:noctx // it is asked to end first, see Stop
 	p.cmd.Env = append(os.Environ(), spec.Env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdout, err := p.cmd.StdoutPipe()

@@ -167,7 +167,8 @@ func (g *Generator) direction() string {
 // moment writes a time as callbacks do, without a zone.
 func (g *Generator) moment() string {
 	s := g.rng.IntN(86400)
-	b := append(g.scratch[:0], "2026-11-"...)
+	b := g.scratch[:0]
+	b = append(b, "2026-11-"...)
 	b = two(b, 1+g.rng.IntN(28))
 	b = append(b, ' ')
 	b = append(two(b, s/3600), ':')

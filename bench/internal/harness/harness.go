@@ -77,12 +77,17 @@ func Run(ctx context.Context, o *Options, out *os.File) error {
 		if err := write(res, docs, o.Root); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "written: benchmarks.md, .svg and .json in %s\n", docs)
+		say(out, "written: benchmarks.md, .svg and .json in %s\n", docs)
 	}
 	if res.Failed() {
 		return ErrFailed
 	}
 	return nil
+}
+
+// say tells people what goes on.
+func say(out io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(out, format, args...) // there is nobody else to tell
 }
 
 // docs is where the report goes; "" if it is not complete and nobody asked for it.
@@ -101,12 +106,12 @@ func (o *Options) run(ctx context.Context, parts []string, dir, logs string, out
 	}
 	kit := contest.NewKit(o.Root, filepath.Join(dir, "bin"))
 	b := &plan.Bench{Size: size, Kit: kit, Result: &result.Result{}, Bar: func(steps []progress.Step) *progress.Bar {
-		return progress.New(out, term.IsTerminal(int(out.Fd())), steps, time.Now) //nolint:gosec // a file descriptor
+		return progress.New(out, term.IsTerminal(int(out.Fd())), steps, time.Now)
 	}}
 	if err := o.build(ctx, b, out); err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(out, "start Apache Kafka %s, logs on %s\n", kafka.Version(), logs)
+	say(out, "start Apache Kafka %s, logs on %s\n", kafka.Version(), logs)
 	l, err := lab.Open(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -134,7 +139,7 @@ func (o *Options) build(ctx context.Context, b *plan.Bench, out io.Writer) error
 		if !matches(c.ID, o.Who) {
 			continue
 		}
-		fmt.Fprintf(out, "build %s\n", c.ID)
+		say(out, "build %s\n", c.ID)
 		err := b.Kit.Build(ctx, c)
 		if ctx.Err() != nil {
 			return fmt.Errorf("build %s: %w", c.ID, ctx.Err())
@@ -156,11 +161,11 @@ func (o *Options) without(who *result.Contestant, err error, out io.Writer) {
 	var skipped *contest.SkippedError
 	if errors.As(err, &skipped) && (len(o.MustRun) == 0 || !matches(who.ID, o.MustRun)) {
 		who.Skipped = skipped.Reason
-		fmt.Fprintf(out, "SKIPPED %s: %s\n", who.ID, skipped.Reason)
+		say(out, "SKIPPED %s: %s\n", who.ID, skipped.Reason)
 		return
 	}
 	who.Failed = err.Error()
-	fmt.Fprintf(out, "FAILED %s: %v\n", who.ID, err)
+	say(out, "FAILED %s: %v\n", who.ID, err)
 }
 
 // matches tells whether an id is in a list, in which one may end with *. An empty list has all.
@@ -184,7 +189,7 @@ func workDir(dir string) (path, logs string, err error) {
 	if dir == "" {
 		const memory = "/dev/shm"
 		var fs unix.Statfs_t
-		if unix.Statfs(memory, &fs) == nil && fs.Bavail*uint64(fs.Bsize) >= roomWanted && available() >= roomWanted { //nolint:gosec // a block's size
+		if unix.Statfs(memory, &fs) == nil && fs.Bavail*uint64(fs.Bsize) >= roomWanted && available() >= roomWanted {
 			dir = memory
 		}
 	}
@@ -212,7 +217,7 @@ func rendered(res *result.Result, docs, root string) error {
 		return fmt.Errorf("read notes: %w", err)
 	}
 	for name, text := range map[string]string{"benchmarks.md": report.Markdown(res, string(notes)), "benchmarks.svg": report.Chart(res)} {
-		if err := os.WriteFile(filepath.Join(docs, name), []byte(text), 0o644); err != nil { //nolint:gosec // for everybody
+		if err := os.WriteFile(filepath.Join(docs, name), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
 	}

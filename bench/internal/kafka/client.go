@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -125,6 +126,8 @@ func (c *Client) Ends(ctx context.Context, topics ...Topic) ([][]int64, error) {
 	return ends, nil
 }
 
+var errAnswer = errors.New("the answer is not about what was asked")
+
 // readCommitted is the isolation level's number.
 const readCommitted = 1
 
@@ -163,16 +166,14 @@ func (c *Client) fetch(ctx context.Context, t Topic, partition int32, from int64
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
 		return nil, fmt.Errorf("fetch %s partition %d: %w", t.Name, partition, err)
 	}
-	for i := range resp.Topics {
-		for j := range resp.Topics[i].Partitions {
-			got, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
-				Offset: from, IsolationLevel: kgo.ReadCommitted(), Topic: t.Name, Partition: partition,
-			}, &resp.Topics[i].Partitions[j], c.read, nil)
-			if got.Err != nil {
-				return nil, fmt.Errorf("fetch %s partition %d: %w", t.Name, partition, got.Err)
-			}
-			return got.Records, nil
-		}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return nil, fmt.Errorf("fetch %s partition %d: %w", t.Name, partition, errAnswer)
 	}
-	return nil, nil
+	got, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+		Offset: from, IsolationLevel: kgo.ReadCommitted(), Topic: t.Name, Partition: partition,
+	}, &resp.Topics[0].Partitions[0], c.read, nil)
+	if got.Err != nil {
+		return nil, fmt.Errorf("fetch %s partition %d: %w", t.Name, partition, got.Err)
+	}
+	return got.Records, nil
 }

@@ -55,8 +55,8 @@ func (s *stamp) bytes() []byte {
 		warm = 1
 	}
 	b = append(b, byte(s.phase), warm)
-	b = binary.BigEndian.AppendUint32(b, uint32(s.event)) //nolint:gosec // below poolSize
-	b = binary.BigEndian.AppendUint64(b, uint64(s.seq))   //nolint:gosec // never negative
+	b = binary.BigEndian.AppendUint32(b, uint32(s.event))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.seq))
 	return binary.BigEndian.AppendUint64(b, uint64(s.at))
 }
 
@@ -66,7 +66,7 @@ func parseStamp(r *kgo.Record) (stamp, error) {
 			v := h.Value
 			return stamp{
 				phase: int(v[0]), warm: v[1] != 0, event: int(binary.BigEndian.Uint32(v[2:])),
-				seq: int64(binary.BigEndian.Uint64(v[6:])), at: time.Duration(binary.BigEndian.Uint64(v[14:])), //nolint:gosec // as they were made
+				seq: int64(binary.BigEndian.Uint64(v[6:])), at: time.Duration(binary.BigEndian.Uint64(v[14:])),
 			}, nil
 		}
 	}
@@ -243,8 +243,8 @@ func (s *latency) send(ctx context.Context, loader *kafka.Loader, in kafka.Topic
 		n += seq
 	}
 	st.event = int(n % poolSize)
-	r := s.pool.records[st.event]                                // a copy, whose slices are shared and only read
-	r.Topic, r.Partition = in.Name, int32(n%int64(s.Partitions)) //nolint:gosec // below Partitions
+	r := s.pool.records[st.event] // a copy, whose slices are shared and only read
+	r.Topic, r.Partition = in.Name, int32(n%int64(s.Partitions))
 	st.seq = s.seqs[r.Partition]
 	s.seqs[r.Partition]++
 	r.Timestamp = time.Now()

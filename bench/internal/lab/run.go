@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,13 +106,14 @@ func (l *Lab) Run(ctx context.Context, t *Trial) (*Figures, error) {
 // run is a Trial under way.
 type run struct {
 	*Trial
-	lab    *Lab
-	dir    string
-	group  string
-	topics []kafka.Topic // output and dead letters
-	procs  []*contest.Process
-	meters []*measure.Meter // by process
-	looked time.Time        // at the meters
+	lab     *Lab
+	dir     string
+	group   string
+	topics  []kafka.Topic // output and dead letters
+	procs   []*contest.Process
+	meters  []*measure.Meter // by process
+	looked  time.Time        // at the meters
+	sampled time.Time
 
 	mu      sync.Mutex
 	began   []moment // by process; zero: not yet
@@ -205,56 +207,56 @@ func (r *run) watch(ctx context.Context) (*Figures, error) {
 	if err := r.openGate(ctx); err != nil {
 		return nil, err
 	}
-	f := &Figures{Events: r.Input.Spec.Events}
-	poll := r.Poll
-	if poll == 0 {
-		poll = pollEvery
-	}
-	tick := time.NewTicker(poll)
+	tick := time.NewTicker(cmp.Or(r.Poll, pollEvery))
 	defer tick.Stop()
-	exact := r.Contestant.Delivery == contest.AtLeastOnce
-	want := r.Input.want[r.Contestant.Work].Len()
-	var last int64
-	var sampled time.Time
-	for {
-		ends, err := r.lab.Client.Ends(ctx, r.topics...)
+	f := &Figures{Events: r.Input.Spec.Events}
+	for last := int64(0); ; {
+		done, complete, err := r.poll(ctx, f, last)
 		if err != nil {
-			return nil, r.because(ctx, err)
+			return nil, errors.Join(err, ctx.Err())
 		}
-		done := total(ends)
-		if done > 0 && f.FirstOut == 0 {
-			f.FirstOut = time.Since(r.started).Seconds()
+		if complete {
+			return f, r.atEnd()
 		}
-		if err := r.look(); err != nil {
-			return nil, err
-		}
-		if r.SampleEvery > 0 && time.Since(sampled) >= r.SampleEvery {
-			sampled = time.Now()
-			if err := r.sample(f, done); err != nil {
-				return nil, err
-			}
-		}
-		if done >= want && done != last {
-			last = done
-			if err := r.read(f); err != nil { // at once: all that follows takes time
-				return nil, err
-			}
-			complete, err := r.lab.complete(ctx, r.Input, r.Contestant.Work, exact, r.topics, ends)
-			if err != nil {
-				return nil, r.because(ctx, err)
-			}
-			if complete {
-				return f, r.atEnd()
-			}
-		}
+		last = done
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d records were written in time: %w", done, want, ctx.Err())
+			return nil, fmt.Errorf("%d of %d records were written in time: %w", done, r.Input.want[r.Contestant.Work].Len(), ctx.Err())
 		case <-r.ended():
 			return nil, r.endedEarly()
 		case <-tick.C:
 		}
 	}
+}
+
+// poll looks how much has been written, and notes what the clocks say. The look before saw last.
+func (r *run) poll(ctx context.Context, f *Figures, last int64) (done int64, complete bool, err error) {
+	ends, err := r.lab.Client.Ends(ctx, r.topics...)
+	if err != nil {
+		return 0, false, err
+	}
+	done = total(ends)
+	if done > 0 && f.FirstOut == 0 {
+		f.FirstOut = time.Since(r.started).Seconds()
+	}
+	if err := r.look(); err != nil {
+		return done, false, err
+	}
+	if r.SampleEvery > 0 && time.Since(r.sampled) >= r.SampleEvery {
+		r.sampled = time.Now()
+		if err := r.sample(f, done); err != nil {
+			return done, false, err
+		}
+	}
+	if done == last || done < r.Input.want[r.Contestant.Work].Len() {
+		return done, false, nil
+	}
+	if err := r.read(f); err != nil { // at once: all that follows takes time
+		return done, false, err
+	}
+	exact := r.Contestant.Delivery == contest.AtLeastOnce
+	complete, err = r.lab.complete(ctx, r.Input, r.Contestant.Work, exact, r.topics, ends)
+	return done, complete, err
 }
 
 // openGate waits until the processes have shared all partitions among them, and lets them begin. That is
@@ -302,11 +304,6 @@ func (r *run) atEnd() error {
 		return nil
 	}
 	return r.AtEnd()
-}
-
-// because adds what may have caused an error.
-func (r *run) because(ctx context.Context, err error) error {
-	return errors.Join(err, ctx.Err())
 }
 
 // ended is closed when the first process has ended; the others are looked at when it is their turn.
@@ -371,8 +368,9 @@ func (r *run) read(f *Figures) error {
 	return nil
 }
 
-// lookEvery is how often connections are looked at, before they are closed.
-const lookEvery = 25 * time.Millisecond
+// lookEvery is how often connections are looked at, before they are closed. A look takes the kernel some milliseconds: it goes
+// through all connections of the machine.
+const lookEvery = 250 * time.Millisecond
 
 func (r *run) look() error {
 	if time.Since(r.looked) < lookEvery {

@@ -117,7 +117,7 @@ func TestMachine(t *testing.T) {
 func TestWire(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // nothing was written
 	go func() {
 		c, err := l.Accept()
 		if err != nil {
@@ -131,7 +131,7 @@ func TestWire(t *testing.T) {
 	before := m.Total()
 	c, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // closed before
 	go func() { _, _ = c.Write(make([]byte, 100_000)) }()
 	_, err = io.ReadFull(c, make([]byte, 100_000))
 	require.NoError(t, err)

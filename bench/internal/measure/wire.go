@@ -39,7 +39,7 @@ func (m *Meter) Read() error {
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} { // Java talks IPv4 over sockets of IPv6
 		if err := dump(family, func(inode uint32, sent, received uint64) {
 			if own[inode] {
-				m.seen[inode] = Wire{Sent: int64(sent), Received: int64(received), Connections: 1} //nolint:gosec // bytes of a run
+				m.seen[inode] = Wire{Sent: int64(sent), Received: int64(received), Connections: 1}
 			}
 		}); err != nil {
 			return err

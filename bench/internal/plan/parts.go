@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/callstream/enricher/bench/internal/contest"
@@ -158,21 +159,22 @@ func (b *Bench) latencyOf(ctx context.Context, c *contest.Contestant, run *resul
 	if err != nil {
 		return "", err
 	}
-	outcome := "p99"
+	var outcome strings.Builder
+	outcome.WriteString("p99")
 	for i, rate := range b.Size.Rates {
 		l := found[rate]
 		one := result.Run{Part: Latency, Case: strconv.Itoa(rate), Contestant: c.ID, Round: run.Round, Values: latencyValues(&l)}
 		if const99 := 0.99; l.Offered < const99*float64(rate) {
 			one.Failure = fmt.Sprintf("only %.0f events/s could be sent", l.Offered)
 		}
-		outcome += fmt.Sprintf(" %.1f ms at %d/s", one.Values[result.P99], rate)
+		fmt.Fprintf(&outcome, " %.1f ms at %d/s", one.Values[result.P99], rate)
 		if i < len(b.Size.Rates)-1 {
 			b.Result.Runs = append(b.Result.Runs, one)
 		} else {
 			*run = one
 		}
 	}
-	return outcome, nil
+	return outcome.String(), nil
 }
 
 // EnricherPipe is `enricher pipe`, as a contestant of pipe.

@@ -5,6 +5,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -45,7 +46,7 @@ func (b *Bar) Begin() {
 	}
 	const width = 24
 	full := width * b.at / max(1, len(b.steps))
-	fmt.Fprintf(b.out, "\r\x1b[K[%s%s] %d/%d  %s left  %s", strings.Repeat("#", full), strings.Repeat(".", width-full), b.at+1, len(b.steps), clock(b.Left()), b.steps[b.at].Label)
+	b.print("\r\x1b[K[%s%s] %d/%d  %s left  %s", strings.Repeat("#", full), strings.Repeat(".", width-full), b.at+1, len(b.steps), clock(b.Left()), b.steps[b.at].Label)
 }
 
 // End says what the step gave. A step that was not really made (skipped) is not taken for the measure of its kind.
@@ -58,9 +59,13 @@ func (b *Bar) End(outcome string, made bool) {
 	}
 	b.at++
 	if b.live {
-		fmt.Fprint(b.out, "\r\x1b[K")
+		b.print("\r\x1b[K")
 	}
-	fmt.Fprintf(b.out, "%*d/%d  %-52s %s  (%.1f s, %s left)\n", len(fmt.Sprint(len(b.steps))), b.at, len(b.steps), s.Label, outcome, spent.Seconds(), clock(b.Left()))
+	b.print("%*d/%d  %-52s %s  (%.1f s, %s left)\n", len(strconv.Itoa(len(b.steps))), b.at, len(b.steps), s.Label, outcome, spent.Seconds(), clock(b.Left()))
+}
+
+func (b *Bar) print(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.out, format, args...) // it is for people to look at
 }
 
 // Left is the time that the steps from the present one on will take.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/callstream/enricher/bench/internal/plan"
@@ -145,7 +146,7 @@ func method(b *strings.Builder, r *result.Result) {
 `, "`"+strings.Join(r.Fields, "`, `")+"`")
 	inputs := newTable("input", "", "events", "average, B", "compression", "partitions", "seed")
 	for _, l := range r.Loads {
-		inputs.row(l.Part, l.Case, thousands(l.Events), number(float64(l.Bytes)/float64(l.Events)), l.Compression, fmt.Sprint(l.Partitions), fmt.Sprint(l.Seed))
+		inputs.row(l.Part, l.Case, thousands(l.Events), number(float64(l.Bytes)/float64(l.Events)), l.Compression, strconv.Itoa(int(l.Partitions)), strconv.FormatUint(l.Seed, 10))
 	}
 	b.WriteString("\n<details><summary>All inputs</summary>\n\n" + inputs.String() + "\n</details>\n")
 }

@@ -176,7 +176,7 @@ func (r *Result) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil { //nolint:gosec // for everybody
+	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
 	return nil

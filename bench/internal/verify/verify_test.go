@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strconv"
 	"testing"
@@ -101,11 +102,7 @@ func TestWrong(t *testing.T) {
 			require.Error(t, err)
 			var wrong *verify.Error
 			require.ErrorAs(t, err, &wrong)
-			all := ""
-			for _, f := range wrong.Failures {
-				all += f.Error() + "\n"
-			}
-			require.Contains(t, all, tt.want)
+			require.Contains(t, errors.Join(wrong.Failures...).Error(), tt.want)
 		})
 	}
 }
