@@ -77,7 +77,10 @@ func (e *SkippedError) Error() string { return "skipped: " + e.Reason }
 type Kit struct {
 	Root  string // of the enricher's module
 	Bin   string // directory for programs
-	built map[string]result
+	Cache string // directory that is kept from one benchmark to the next
+	// Install lets tools be compiled into Cache that take minutes.
+	Install bool
+	built   map[string]result
 }
 
 type result struct {
@@ -86,8 +89,8 @@ type result struct {
 }
 
 // NewKit makes a Kit. The directories must be there.
-func NewKit(root, bin string) *Kit {
-	return &Kit{Root: root, Bin: bin, built: map[string]result{}}
+func NewKit(root, bin, cache string) *Kit {
+	return &Kit{Root: root, Bin: bin, Cache: cache, built: map[string]result{}}
 }
 
 // Build builds what c needs, once for all contestants that need the same.

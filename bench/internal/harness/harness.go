@@ -104,7 +104,12 @@ func (o *Options) run(ctx context.Context, parts []string, dir, logs string, out
 	if o.Smoke {
 		size = plan.Smoke()
 	}
-	kit := contest.NewKit(o.Root, filepath.Join(dir, "bin"))
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	kit := contest.NewKit(o.Root, filepath.Join(dir, "bin"), cache)
+	kit.Install = !o.Smoke
 	b := &plan.Bench{Size: size, Kit: kit, Result: &result.Result{}, Bar: func(steps []progress.Step) *progress.Bar {
 		return progress.New(out, term.IsTerminal(int(out.Fd())), steps, time.Now)
 	}}
@@ -136,30 +141,57 @@ func (o *Options) run(ctx context.Context, parts []string, dir, logs string, out
 // build builds all contestants that are wanted. One that cannot be built is noted, and the others go on.
 func (o *Options) build(ctx context.Context, b *plan.Bench, out io.Writer) error {
 	for _, c := range contest.All() {
-		if !matches(c.ID, o.Who) {
-			continue
-		}
-		say(out, "build %s\n", c.ID)
-		err := b.Kit.Build(ctx, c)
-		if ctx.Err() != nil {
-			return fmt.Errorf("build %s: %w", c.ID, ctx.Err())
-		}
 		who := result.Contestant{ID: c.ID, Title: c.Title, Settings: c.Settings}
-		if err == nil {
-			who.Version = c.Program.Version()
-			b.Contestants = append(b.Contestants, c)
-		} else {
-			o.without(&who, err, out)
+		built, err := o.one(ctx, b, &who, out, func() (string, error) {
+			if err := b.Kit.Build(ctx, c); err != nil {
+				return "", err
+			}
+			return c.Program.Version(), nil
+		})
+		if err != nil {
+			return err
 		}
-		b.Result.Who = append(b.Result.Who, who)
+		if built {
+			b.Contestants = append(b.Contestants, c)
+		}
+	}
+	for _, p := range contest.Pipes() {
+		who := result.Contestant{ID: p.ID, Title: p.Title, Settings: p.Settings}
+		built, err := o.one(ctx, b, &who, out, func() (string, error) {
+			err := b.Kit.BuildPipe(ctx, p)
+			return p.Version, err
+		})
+		if err != nil {
+			return err
+		}
+		if built {
+			b.Pipes = append(b.Pipes, p)
+		}
 	}
 	return nil
+}
+
+// one builds one contestant, if it is wanted. An error means that all is to end.
+func (o *Options) one(ctx context.Context, b *plan.Bench, who *result.Contestant, out io.Writer, build func() (string, error)) (bool, error) {
+	if !matches(who.ID, o.Who) {
+		return false, nil
+	}
+	say(out, "build %s\n", who.ID)
+	version, err := build()
+	if ctx.Err() != nil {
+		return false, fmt.Errorf("build %s: %w", who.ID, ctx.Err())
+	}
+	if who.Version = version; err != nil {
+		o.without(who, err, out)
+	}
+	b.Result.Who = append(b.Result.Who, *who)
+	return err == nil, nil
 }
 
 // without notes that a contestant cannot run.
 func (o *Options) without(who *result.Contestant, err error, out io.Writer) {
 	var skipped *contest.SkippedError
-	if errors.As(err, &skipped) && (len(o.MustRun) == 0 || !matches(who.ID, o.MustRun)) {
+	if errors.As(err, &skipped) && !(len(o.MustRun) > 0 && matches(who.ID, o.MustRun)) {
 		who.Skipped = skipped.Reason
 		say(out, "SKIPPED %s: %s\n", who.ID, skipped.Reason)
 		return
@@ -179,6 +211,19 @@ func matches(id string, list []string) bool {
 		}
 	}
 	return false
+}
+
+// cacheDir is where the module's other tools are kept as well.
+func cacheDir() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find cache directory: %w", err)
+	}
+	cache = filepath.Join(cache, "callstream-enricher")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", fmt.Errorf("make cache directory: %w", err)
+	}
+	return cache, nil
 }
 
 // roomWanted is how much memory has to be free for the broker's logs to be kept there, in bytes.
