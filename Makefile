@@ -7,6 +7,9 @@ CHAOS_TIMEOUT ?= 60m
 FUZZTIME      ?= 20s
 GO            ?= go
 
+# Modules beside the product's own, so that what they need stays out of it.
+BENCH_MODULES   = bench bench/peers/pipe/tools
+
 # bench-micro: which benchmarks of which packages, how long each, and how often. benchstat wants
 # a COUNT of six or more to tell a change from noise.
 BENCH          ?= .
@@ -45,6 +48,7 @@ test-race: ## Run the concurrent packages under the race detector (needs a C com
 .PHONY: test-kafka
 test-kafka: ## Run the tests on a real Apache Kafka (needs Java 17; Maven and a network the first time)
 	$(GO) test -tags kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) $$($(MAKE) -s kafka-packages)
+	$(GO) -C bench test -tags kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) ./internal/... ./peers/...
 
 .PHONY: test-chaos-short
 test-chaos-short: ## The same for some minutes: 100,000 events, a few kills, in both deliveries
@@ -58,7 +62,7 @@ test-chaos: ## Break a real cluster and the program for half an hour; prints rep
 # that break a cluster have verbs of their own.
 .PHONY: kafka-packages
 kafka-packages:
-	@grep -rl --include='*_test.go' '^//go:build kafka' . | xargs -n1 dirname | grep -v internal/chaos | sort -u
+	@grep -rl --include='*_test.go' --exclude-dir=bench '^//go:build kafka' . | xargs -n1 dirname | grep -v internal/chaos | sort -u
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (20s)
@@ -66,6 +70,24 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s)
 		echo "$$(dirname "$$file") $$target"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
 	done
+
+# BENCH_FLAGS go to the program: -only throughput,latency -who 'enricher-*,franz-*' -rounds 3 -docs DIR and others; see
+# bin/bench -help.
+.PHONY: bench
+bench: bench-build ## Measure beside other programs on a real Kafka, in 45 minutes; writes docs/benchmarks.md
+	bin/bench -root . $(BENCH_FLAGS)
+
+.PHONY: bench-smoke
+bench-smoke: bench-build ## The same once and small, to see that it works (needs Java 17 and Maven)
+	bin/bench -root . -smoke $(BENCH_FLAGS)
+
+.PHONY: bench-build
+bench-build:
+	$(GO) -C bench build -o ../bin/bench ./cmd/bench
+
+.PHONY: test-bench
+test-bench: ## Run the tests of the benchmark and of the peers in it
+	$(GO) -C bench test -timeout $(TEST_TIMEOUT) ./...
 
 .PHONY: bench-micro
 bench-micro: SHELL := bash
@@ -81,10 +103,12 @@ bench-micro: ## Run the micro-benchmarks (COUNT=n; BASE=old.txt compares by benc
 .PHONY: lint
 lint: $(LINT) ## Run the linters
 	$(LINT) run ./...
+	@for m in $(BENCH_MODULES); do (cd $$m && echo "$(LINT) run ./... # $$m" && $(LINT) run ./...) || exit 1; done
 
 .PHONY: fmt
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
+	@for m in $(BENCH_MODULES); do (cd $$m && $(LINT) fmt ./...) || exit 1; done
 
 .PHONY: lint-path
 lint-path: $(LINT) # Print where the linter is
@@ -96,8 +120,9 @@ $(CACHE_DIR)/golangci-lint-%:
 	@mv $@.new $@
 
 .PHONY: tidy-check
-tidy-check: ## Fail if go.mod is not tidy
+tidy-check: ## Fail if a go.mod is not tidy
 	$(GO) mod tidy -diff
+	@for m in $(BENCH_MODULES); do $(GO) -C $$m mod tidy -diff || exit 1; done
 
 .PHONY: ci
-ci: test lint tidy-check test-race fuzz test-kafka ## Everything that CI does
+ci: test test-bench lint tidy-check test-race fuzz test-kafka bench-smoke ## Everything that CI does

@@ -12,13 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
-	"syscall"
 	"time"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/callstream/enricher/bench/internal/contest"
 	"github.com/callstream/enricher/bench/internal/events"
+	"github.com/callstream/enricher/bench/internal/measure"
 	"github.com/callstream/enricher/bench/internal/verify"
 )
 
@@ -105,14 +105,37 @@ func runPipe(ctx context.Context, path string, args []string, from, to string) (
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, &stderr
 	start := time.Now()
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", filepath.Base(path), err)
+	}
+	ended := make(chan struct{})
+	peak := make(chan int64, 1)
+	go func() { peak <- peakOf(cmd.Process.Pid, ended) }()
+	err = cmd.Wait()
+	f := &Figures{Wall: time.Since(start).Seconds(), CPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()}
+	close(ended)
+	f.PeakRSS = <-peak
+	if err != nil {
 		return nil, fmt.Errorf("run %s: %w: %.1000s", filepath.Base(path), errors.Join(err, ctx.Err()), stderr.String())
 	}
-	f := &Figures{Wall: time.Since(start).Seconds(), CPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()}
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		f.PeakRSS = u.Maxrss << 10 // Linux counts KiB
-	}
 	return f, nil
+}
+
+// peakOf looks at a process's peak memory until it ends. What the kernel tells at the end of a process (ru_maxrss) is no use: it has
+// that of this process in it, from before the other program was loaded.
+func peakOf(pid int, ended <-chan struct{}) (peak int64) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if m, err := measure.MemoryOf(pid); err == nil { // else it is just ending
+			peak = max(peak, m.Peak)
+		}
+		select {
+		case <-ended:
+			return peak
+		case <-tick.C:
+		}
+	}
 }
 
 var errLines = errors.New("output is wrong")

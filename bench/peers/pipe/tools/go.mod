@@ -2,6 +2,8 @@ module github.com/callstream/enricher/bench/peers/pipe/tools
 
 go 1.26.0
 
+require github.com/redpanda-data/benthos/v4 v4.60.0
+
 require (
 	cuelang.org/go v0.13.2 // indirect
 	github.com/Jeffail/gabs/v2 v2.7.0 // indirect
@@ -51,7 +53,6 @@ require (
 	github.com/pkg/profile v1.7.0 // indirect
 	github.com/quipo/dependencysolver v0.0.0-20170801134659-2b009cb4ddcc // indirect
 	github.com/rcrowley/go-metrics v0.0.0-20201227073835-cf1acfcdf475 // indirect
-	github.com/redpanda-data/benthos/v4 v4.60.0 // indirect
 	github.com/rickb777/period v1.0.15 // indirect
 	github.com/rickb777/plural v1.4.4 // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
