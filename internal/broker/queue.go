@@ -268,10 +268,10 @@ func (q *Queue) done(b *batch) {
 	}
 	q.line = append(q.line[:0], q.line[1:]...)
 	q.acked.Add(int64(b.build.Len()))
-	b.build.Reset()
-	q.producer.spare.put(b)
 	q.room.Broadcast()
 	q.producer.settled(b.epoch)
+	b.build.Reset()
+	q.producer.spare.put(b) // last: from here on it is another queue's
 }
 
 // replace puts two halves in the place of the first batch, which was too large as
