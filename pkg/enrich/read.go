@@ -123,42 +123,42 @@ func (r *Result) malformed(reason Reason, detail string) bool {
 	return false
 }
 
-// diagnose says what is wrong with a text that the scan refused. Speed does not
-// matter here, an exact answer does, so it asks the standard library.
+// diagnose says what is wrong with a text that the scan refused. Speed matters less here than an
+// exact answer, so it asks the standard library.
 func diagnose(text []byte, base int) (Reason, string) {
 	if bytes.HasPrefix(text, []byte(byteOrderMark)) {
 		return NotJSON, "begins with a byte order mark, which JSON does not have"
 	}
 
 	var (
-		first  json.RawMessage
+		whole  json.RawMessage
 		syntax *json.SyntaxError
 	)
 
-	dec := json.NewDecoder(bytes.NewReader(text))
+	begins := bytes.TrimLeft(text, " \t\r\n")
+	object := len(begins) > 0 && begins[0] == '{'
 
-	switch err := dec.Decode(&first); {
-	case errors.As(err, &syntax) && strings.HasSuffix(err.Error(), "max depth"):
-		return TooDeep, fmt.Sprintf("nested too deeply at byte %d", base+int(syntax.Offset)-1)
-	case errors.As(err, &syntax):
-		return NotJSON, fmt.Sprintf("broken JSON at byte %d", base+int(syntax.Offset)-1)
-	case err != nil:
-		return NotJSON, fmt.Sprintf("the JSON text breaks off at byte %d", base+len(text))
+	if err := json.Unmarshal(text, &whole); !errors.As(err, &syntax) {
+		if object {
+			return NotJSON, "2 GiB or more"
+		}
+
+		return NotObject, "a JSON value, but not an object"
 	}
 
-	end := int(dec.InputOffset())
-	rest := bytes.TrimLeft(text[end:], " \t\r\n")
-	object := bytes.TrimLeft(first, " \t\r\n")[0] == '{'
+	at := base + int(syntax.Offset) - 1
 
-	switch {
-	case object && len(rest) > 0:
-		return TrailingData, fmt.Sprintf("something follows the object at byte %d", base+len(text)-len(rest))
+	switch message := syntax.Error(); {
+	case strings.HasSuffix(message, "max depth"):
+		return TooDeep, fmt.Sprintf("nested too deeply at byte %d", at)
+	case strings.HasPrefix(message, "unexpected end"):
+		return NotJSON, fmt.Sprintf("the JSON text breaks off at byte %d", base+len(text))
+	case !strings.HasSuffix(message, "after top-level value"):
+		return NotJSON, fmt.Sprintf("broken JSON at byte %d", at)
 	case object:
-		return NotJSON, "2 GiB or more"
-	case len(rest) > 0:
-		return NotJSON, fmt.Sprintf("something follows the first value, which is no object, at byte %d", base+len(text)-len(rest))
+		return TrailingData, fmt.Sprintf("something follows the object at byte %d", at)
 	default:
-		return NotObject, "a JSON value, but not an object"
+		return NotJSON, fmt.Sprintf("something follows the first value, which is no object, at byte %d", at)
 	}
 }
 
