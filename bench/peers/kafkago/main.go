@@ -11,6 +11,7 @@
 //   - All replicas acknowledge; the default asks for no acknowledgement at all.
 //   - The Reader asks for up to 4 MiB for each partition, and reads 10,000 messages ahead. It waits 10 ms for more, since
 //     a longer wait would be a latency, and offsets are committed each second.
+//   - The garbage collector lets the heap grow to five times what is in use: a seventh less CPU.
 //
 // What cannot be tuned away: the Reader makes a message of each record on its own, with its allocations, over a
 // connection for each partition; the Writer takes a lock and copies for each message. A value of no bytes
@@ -22,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -42,7 +44,13 @@ const (
 	linger         = 2 * time.Millisecond
 )
 
-func main() { peer.Exec("kafkago", run) }
+// gcPercent is the heap's growth between collections.
+const gcPercent = 400
+
+func main() {
+	debug.SetGCPercent(gcPercent)
+	peer.Exec("kafkago", run)
+}
 
 func run(ctx context.Context, f peer.Flags, t *peer.Table, first func()) error {
 	if f.Delivery != peer.AtLeastOnce {
