@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -10,6 +12,11 @@ import (
 	"github.com/callstream/enricher/internal/app"
 	"github.com/callstream/enricher/internal/config"
 )
+
+// gcPercent is how much garbage may stand beside what is in use. Events leave none, so collecting four
+// times as often as Go does by itself costs nothing that can be measured, and the buffers
+// in use are then nearly all of the memory. An operator's own GOGC is left alone.
+const gcPercent = 25
 
 func newRun(w *world) *cobra.Command {
 	var file, instance string
@@ -40,6 +47,10 @@ once; nothing is lost then either, since only what was acknowledged is committed
 
 			log := w.logger(cfg.Log)
 			defer log.Sync() //nolint:errcheck // a terminal or a pipe cannot be synced
+
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(gcPercent)
+			}
 
 			a, err := app.New(cfg, log)
 			if err != nil {
