@@ -69,12 +69,34 @@ func (r *FetchResponse) Release() {
 	}
 }
 
-// FetchBuffers is a small stock of response buffers. A channel, unlike a sync.Pool,
-// keeps them over garbage collections and bounds how many there are.
-type FetchBuffers struct{ free chan []byte }
+// FetchBuffers is a small stock of response buffers, and keeps the account of those in use. A
+// channel, unlike a sync.Pool, keeps them over garbage collections and bounds how many there are.
+type FetchBuffers struct {
+	free   chan []byte
+	budget int64
+	held   atomic.Int64  // bytes of answers that are in use
+	room   chan struct{} // some have been given back
+}
 
-// NewFetchBuffers makes a stock that keeps at most n idle buffers.
-func NewFetchBuffers(n int) *FetchBuffers { return &FetchBuffers{free: make(chan []byte, n)} }
+// NewFetchBuffers makes a stock that keeps at most n idle buffers. budget, in bytes, is for Wait.
+func NewFetchBuffers(n int, budget int64) *FetchBuffers {
+	return &FetchBuffers{free: make(chan []byte, n), budget: budget, room: make(chan struct{}, 1)}
+}
+
+// Wait waits until answers in use take less than the budget, so that each fetcher goes over it by one
+// answer at most. An answer is in use as long as any partition in it is: with many
+// partitions, that is long. It returns false if ctx ended first.
+func (s *FetchBuffers) Wait(ctx context.Context) bool {
+	for s.held.Load() >= s.budget {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.room:
+		}
+	}
+	signal(s.room) // there may be room for whoever else waits
+	return ctx.Err() == nil
+}
 
 func (s *FetchBuffers) get() []byte {
 	select {
@@ -85,11 +107,15 @@ func (s *FetchBuffers) get() []byte {
 	}
 }
 
+func (s *FetchBuffers) hold(b []byte) { s.held.Add(int64(cap(b))) }
+
 func (s *FetchBuffers) put(b []byte) {
+	s.held.Add(-int64(cap(b)))
 	select {
 	case s.free <- b:
 	default:
 	}
+	signal(s.room)
 }
 
 // Fetch sends a request. An error concerns the whole of it; what went wrong with one
@@ -103,6 +129,7 @@ func (c *Client) Fetch(ctx context.Context, req *FetchRequest, pool *FetchBuffer
 	if !ok {
 		return nil, errFrame
 	}
+	pool.hold(x.buf)
 	resp := &FetchResponse{buf: x.buf, pool: pool}
 	resp.refs.Store(1)
 	if err := codeError(fetched.ErrorCode); err != nil {

@@ -176,6 +176,7 @@ func (q *Queue) wake() {
 
 func (q *Queue) newBatch() *batch {
 	b := q.producer.spare.take()
+	b.build.Expect(q.producer.batchBytes)
 	b.epoch, b.state, b.sentAs = q.producer.fillEpoch.Load(), filling, 0
 	q.producer.opened(b.epoch)
 	return b

@@ -16,7 +16,9 @@ import (
 const (
 	fetchWait      = 500 * time.Millisecond // an idle request
 	fetchWaitShort = 10 * time.Millisecond  // while partitions are left out because their workers are behind
-	fetchMaxBytes  = 2 << 20                // of one answer: with prefetch, the bound of what waits for workers
+	fetchMaxBytes  = 2 << 20                // of one answer
+	fetchBudget    = 8 * fetchMaxBytes      // of answers that workers are not done with
+	idleBuffers    = 4
 	leaderCheck    = 250 * time.Millisecond
 	retryPause     = 100 * time.Millisecond
 	doubtTimeout   = 3 * time.Second
@@ -82,7 +84,7 @@ func (s *session) fetchFrom(node int32, kick chan struct{}) {
 	quiet := broker.NewQuiet(s.p.log)
 	idle := time.NewTimer(leaderCheck)
 	defer idle.Stop()
-	for turn := 0; s.fetch.Err() == nil; turn++ {
+	for turn := 0; s.buffers.Wait(s.fetch); turn++ {
 		req := s.plan(node, turn)
 		if len(req.Partitions) == 0 {
 			idle.Reset(leaderCheck)

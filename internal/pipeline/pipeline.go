@@ -106,14 +106,15 @@ type Pipeline struct {
 	enricher *enrich.Enricher
 	log      *zap.Logger
 
-	turn     *turnstile          // between the workers' batches and the cuts
-	txn      *broker.Transaction // nil: at least once
-	producer *broker.Producer
-	output   *target
-	dead     *target // nil: stop at malformed events
-	routes   []*target
-	inputs   []int32             // partition counts of cfg.Topics at the start
-	ids      map[string][16]byte // of cfg.Topics, as last seen by a session's begin
+	turn      *turnstile // between the workers' batches and the cuts
+	unpackers unpackers
+	txn       *broker.Transaction // nil: at least once
+	producer  *broker.Producer
+	output    *target
+	dead      *target // nil: stop at malformed events
+	routes    []*target
+	inputs    []int32             // partition counts of cfg.Topics at the start
+	ids       map[string][16]byte // of cfg.Topics, as last seen by a session's begin
 
 	Ledger  *Ledger
 	Metrics *Metrics
@@ -123,7 +124,10 @@ type Pipeline struct {
 
 // New prepares a pipeline.
 func New(cfg Config, client *broker.Client, e *enrich.Enricher, log *zap.Logger) *Pipeline {
-	return &Pipeline{cfg: cfg, client: client, enricher: e, log: log, turn: newTurnstile(), Ledger: newLedger(cfg.Routes), Metrics: newMetrics()}
+	return &Pipeline{
+		cfg: cfg, client: client, enricher: e, log: log, turn: newTurnstile(), unpackers: make(unpackers, idleUnpackers),
+		Ledger: newLedger(cfg.Routes), Metrics: newMetrics(),
+	}
 }
 
 // State is where the pipeline is in its life.

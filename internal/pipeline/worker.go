@@ -21,23 +21,21 @@ type worker struct {
 	p    *Pipeline
 	part *partition
 
-	decompressor *recordbatch.Decompressor
-	inflated     []byte
-	batchHead    recordbatch.Batch
-	reader       recordbatch.Reader
-	turn         int                // chunks of other turns are not used
-	corrupt      int                // times that the batch at position was found corrupt in a row
-	aborting     map[int64]struct{} // producers whose records are being skipped
-	raw          enrich.Record
-	result       enrich.Result
-	matched      []int // routes that the event goes to
-	out          broker.Record
-	add          []recordbatch.Header
-	tally        tally
+	batchHead recordbatch.Batch
+	reader    recordbatch.Reader
+	turn      int                // chunks of other turns are not used
+	corrupt   int                // times that the batch at position was found corrupt in a row
+	aborting  map[int64]struct{} // producers whose records are being skipped
+	raw       enrich.Record
+	result    enrich.Result
+	matched   []int // routes that the event goes to
+	out       broker.Record
+	add       []recordbatch.Header
+	tally     tally
 }
 
 func newWorker(s *session, part *partition) *worker {
-	return &worker{s: s, p: s.p, part: part, decompressor: recordbatch.NewDecompressor(0), aborting: map[int64]struct{}{}, tally: newTally(len(s.p.routes))}
+	return &worker{s: s, p: s.p, part: part, aborting: map[int64]struct{}{}, tally: newTally(len(s.p.routes))}
 }
 
 // run works until the inbox closes. Chunks that still wait when the session ends are left:
@@ -143,14 +141,45 @@ type unreadableError struct{ cause error }
 
 func (e *unreadableError) Error() string { return e.cause.Error() }
 
+// unpacker is what one compressed batch needs while it is worked through.
+type unpacker struct {
+	decompressor *recordbatch.Decompressor
+	inflated     []byte
+}
+
+// unpackers is a small stock of them. Few workers are in the midst of a batch at one time, and with a
+// thousand partitions one for each would be gigabytes.
+type unpackers chan *unpacker
+
+const idleUnpackers = 4
+
+func (s unpackers) take() *unpacker {
+	select {
+	case u := <-s:
+		return u
+	default:
+		return &unpacker{decompressor: recordbatch.NewDecompressor(0)}
+	}
+}
+
+func (s unpackers) put(u *unpacker) {
+	select {
+	case s <- u:
+	default:
+	}
+}
+
 // batch enriches the records of one batch from an offset on.
 func (w *worker) batch(b *recordbatch.Batch, from int64) error {
-	records, err := w.decompressor.Decompress(b.Codec(), b.Payload, w.inflated[:0])
-	if err != nil {
-		return &unreadableError{err}
-	}
+	records := b.Payload
 	if b.Codec() != recordbatch.None {
-		w.inflated = records
+		u := w.p.unpackers.take()
+		defer w.p.unpackers.put(u)
+		var err error
+		if u.inflated, err = u.decompressor.Decompress(b.Codec(), b.Payload, u.inflated[:0]); err != nil {
+			return &unreadableError{err}
+		}
+		records = u.inflated
 	}
 	w.reader.Reset(b, records)
 	var rec recordbatch.Record

@@ -26,6 +26,7 @@ type Builder struct {
 	raw    []byte // Room, header, records
 	packed []byte // Room, header, compressed records; empty if not compressed
 	codec  Codec  // of packed
+	expect int    // see Expect
 
 	count    int32
 	baseTime int64
@@ -36,6 +37,10 @@ type Builder struct {
 func NewBuilder() *Builder {
 	return &Builder{raw: make([]byte, Room+HeaderSize)}
 }
+
+// Expect tells at which Size the batch will be closed: its buffer, which doubles as it grows, stops
+// there. A batch that grows on all the same is right too.
+func (b *Builder) Expect(size int) { b.expect = Room + size + maxVarint }
 
 // Reset empties the batch.
 func (b *Builder) Reset() {
@@ -63,7 +68,7 @@ func (b *Builder) Append(timestamp int64, key []byte, value [3][]byte, headers [
 
 	d := b.raw
 	if need := len(d) + maxVarint + size; need > cap(d) {
-		d = enlarge(d, need)
+		d = enlarge(d, need, b.expect)
 	}
 	d = appendVar(d, int64(size))
 	d = append(d, 0) // attributes: none defined
@@ -79,10 +84,14 @@ func (b *Builder) Append(timestamp int64, key []byte, value [3][]byte, headers [
 	b.count++
 }
 
-// enlarge doubles the capacity, at least to need: append's own steps of a quarter would copy a large
-// batch ten times on its way up.
-func enlarge(d []byte, need int) []byte {
-	out := make([]byte, len(d), max(need, 2*cap(d), smallest))
+// enlarge doubles the capacity, at least to need and no further than to expected: append's own steps
+// of a quarter would copy a large batch ten times on its way up.
+func enlarge(d []byte, need, expected int) []byte {
+	size := max(2*cap(d), smallest)
+	if expected > 0 {
+		size = min(size, expected)
+	}
+	out := make([]byte, len(d), max(need, size))
 	copy(out, d)
 	return out
 }
