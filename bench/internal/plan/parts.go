@@ -58,7 +58,7 @@ func (b *Bench) sizes() (steps []step) {
 		spec := b.spec(size.Events, "none", contest.Same)
 		spec.MeanBytes = size.Mean
 		steps = append(steps, b.load(Sizes, kase, spec, in))
-		steps = append(steps, inRounds(b.Size.Rounds, b.some(EnricherALO, EnricherEO, FranzALO), func(round int, c *contest.Contestant) step {
+		steps = append(steps, inRounds(b.Size.FewRounds, b.some(EnricherALO, EnricherEO, FranzALO), func(round int, c *contest.Contestant) step {
 			return b.trial(Sizes, kase, round, c, in, 6*time.Second, nil)
 		})...)
 		steps = append(steps, b.unload(Sizes, kase, in))
@@ -70,7 +70,7 @@ func (b *Bench) sizes() (steps []step) {
 func (b *Bench) startup() []step {
 	in := new(*lab.Input)
 	steps := []step{b.load(Startup, "", b.spec(b.Size.Start, "none", contest.Same), in)}
-	steps = append(steps, inRounds(b.Size.Rounds, b.some(EnricherALO, EnricherEO, FranzALO, FranzEO, StreamsALO, StreamsEO), func(round int, c *contest.Contestant) step {
+	steps = append(steps, inRounds(b.Size.FewRounds, b.some(EnricherALO, EnricherEO, FranzALO, FranzEO, StreamsALO, StreamsEO), func(round int, c *contest.Contestant) step {
 		return b.trial(Startup, "", round, c, in, 4*time.Second, func(t *lab.Trial) { t.Poll = time.Millisecond })
 	})...)
 	return append(steps, b.unload(Startup, "", in))

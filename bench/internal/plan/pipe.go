@@ -19,7 +19,7 @@ func (b *Bench) pipe() []step {
 		}
 		return err
 	})}
-	return append(steps, inRounds(b.Size.Rounds, b.Pipes, func(round int, p *contest.Pipe) step {
+	return append(steps, inRounds(b.Size.FewRounds, b.Pipes, func(round int, p *contest.Pipe) step {
 		return step{
 			run:   result.Run{Part: Pipe, Contestant: p.ID, Round: round},
 			label: fmt.Sprintf("%s, round %d: %s", Pipe, round, p.ID), kind: Pipe + p.ID, estimate: 5 * time.Second,

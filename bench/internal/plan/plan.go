@@ -34,7 +34,7 @@ type Size struct {
 	MeanBytes int
 	Inputs    int32 // partitions of topics, where the part is not about their number
 
-	Rounds int      // of all parts but the two below
+	Rounds int      // of throughput and of what goes into its ratios
 	Codecs []string // of throughput
 	Fast   int64    // events of a run
 	Slow   int64    // events of a run of a slow contestant
@@ -49,7 +49,7 @@ type Size struct {
 	Partitions      []int32
 	Processes       []int
 	ProcessesInputs int32 // partitions
-	FewRounds       int   // of partitions and processes
+	FewRounds       int   // of all other parts
 
 	Backlog    int64
 	Pipe       int64 // lines
@@ -64,7 +64,7 @@ type Bytes struct {
 	Events int64
 }
 
-// Whole is the benchmark. It takes three quarters of an hour on two cores.
+// Whole is the benchmark. It takes some forty minutes on two cores.
 func Whole(rounds int) Size {
 	return Size{
 		Seed: 1, MeanBytes: 581, Inputs: 4,
