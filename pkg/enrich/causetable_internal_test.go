@@ -23,14 +23,14 @@ func TestCauseTable(t *testing.T) {
 		table, want := newCauseTable(n), map[int32]*cause{}
 
 		for len(want) < n {
-			code := r.Int32N(int32(4*n + 1)) //nolint:gosec // small
+			code := r.Int32N(int32(4*n + 1))
 			if want[code] == nil {
 				want[code] = &cause{entry: &catalog.Entry{Code: code}}
 				table.put(want[code])
 			}
 		}
 
-		for code := range int32(4*n + 2) { //nolint:gosec // small
+		for code := range int32(4*n + 2) {
 			require.Same(t, want[code], table.find(code), "%d of %d entries", code, n)
 		}
 

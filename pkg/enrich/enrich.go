@@ -129,7 +129,7 @@ type causeTable struct {
 }
 
 func newCauseTable(n int) causeTable {
-	width := uint(bits.Len(uint(4 * n))) //nolint:gosec // not negative
+	width := uint(bits.Len(uint(4 * n)))
 
 	return causeTable{slots: make([]*cause, 1<<width), shift: 32 - width}
 }
