@@ -191,7 +191,7 @@ func (o *Options) one(ctx context.Context, b *plan.Bench, who *result.Contestant
 // without notes that a contestant cannot run.
 func (o *Options) without(who *result.Contestant, err error, out io.Writer) {
 	var skipped *contest.SkippedError
-	if errors.As(err, &skipped) && !(len(o.MustRun) > 0 && matches(who.ID, o.MustRun)) {
+	if errors.As(err, &skipped) && (len(o.MustRun) == 0 || !matches(who.ID, o.MustRun)) {
 		who.Skipped = skipped.Reason
 		say(out, "SKIPPED %s: %s\n", who.ID, skipped.Reason)
 		return

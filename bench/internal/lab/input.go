@@ -47,11 +47,11 @@ func (l *Lab) Load(ctx context.Context, spec InputSpec) (*Input, error) {
 		in.want[w] = verify.New(int(spec.Partitions), normal(w))
 	}
 	if spec.Gated {
-		if in.gate, err = kafka.CloseGate(ctx, l.broker.Addrs(), topic); err != nil {
+		if in.gate, err = kafka.CloseGate(ctx, l.addrs, topic); err != nil {
 			return nil, err
 		}
 	}
-	loader, err := kafka.NewLoader(l.broker.Addrs(), spec.Compression, 50*time.Millisecond)
+	loader, err := kafka.NewLoader(l.addrs, spec.Compression, 50*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}

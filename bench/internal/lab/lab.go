@@ -23,7 +23,8 @@ type Lab struct {
 	// Log says what the contestants write; nil: nothing is kept of them but the last lines of those that fail.
 	Log *os.File
 
-	broker  *kafka.Broker
+	addrs   []string
+	close   func()
 	dir     string
 	table   string // file
 	entries []catalog.Entry
@@ -33,22 +34,33 @@ type Lab struct {
 
 // Open starts a broker with its logs under dir.
 func Open(ctx context.Context, dir string) (*Lab, error) {
+	broker, err := kafka.Start(ctx, dir)
+	if err != nil {
+		return nil, fmt.Errorf("open lab: %w", err)
+	}
+	l, err := on(broker.Addrs(), dir)
+	if err != nil {
+		broker.Close()
+		return nil, err
+	}
+	l.close = broker.Close
+	return l, nil
+}
+
+// on makes a Lab on brokers that run already.
+func on(addrs []string, dir string) (*Lab, error) {
 	snap, err := catalog.Load()
 	if err != nil {
 		return nil, fmt.Errorf("open lab: %w", err)
 	}
-	l := &Lab{dir: dir, entries: snap.Entries()}
+	l := &Lab{addrs: addrs, close: func() {}, dir: dir, entries: snap.Entries()}
 	if l.oracle, err = newOracle(snap); err != nil {
 		return nil, err
 	}
 	if err := l.writeTable(); err != nil {
 		return nil, err
 	}
-	if l.broker, err = kafka.Start(ctx, dir); err != nil {
-		return nil, fmt.Errorf("open lab: %w", err)
-	}
-	if l.Client, err = kafka.Connect(l.broker.Addrs()); err != nil {
-		l.broker.Close()
+	if l.Client, err = kafka.Connect(addrs); err != nil {
 		return nil, fmt.Errorf("open lab: %w", err)
 	}
 	return l, nil
@@ -57,11 +69,8 @@ func Open(ctx context.Context, dir string) (*Lab, error) {
 // Close ends the broker and removes its logs.
 func (l *Lab) Close() {
 	l.Client.Close()
-	l.broker.Close()
+	l.close()
 }
-
-// Table is the file that says what to add for which code.
-func (l *Lab) Table() string { return l.table }
 
 func (l *Lab) writeTable() error {
 	table, err := l.oracle.table(l.entries)

@@ -165,7 +165,7 @@ func (s *latency) drive(ctx context.Context, l *Lab, in, out kafka.Topic, p *con
 			}
 		}()
 	}
-	loader, err := kafka.NewLoader(l.broker.Addrs(), "none", 0)
+	loader, err := kafka.NewLoader(l.addrs, "none", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +280,7 @@ func (s *latency) read(ctx context.Context, l *Lab, out kafka.Topic) error {
 	for p := range out.Partitions {
 		from[p] = kgo.NewOffset().At(0)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(l.broker.Addrs()...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{out.Name: from}),
+	client, err := kgo.NewClient(kgo.SeedBrokers(l.addrs...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{out.Name: from}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)

@@ -73,7 +73,7 @@ func (l *Lab) Pipe(ctx context.Context, p *contest.Pipe, lines *Lines, limit tim
 	defer os.RemoveAll(dir) //nolint:errcheck // only litter would be left
 	args, err := p.Args(dir, l.table)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says it
+		return nil, err
 	}
 	if err := l.settle(ctx); err != nil {
 		return nil, err

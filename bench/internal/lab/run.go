@@ -174,7 +174,7 @@ func (r *run) start() error {
 			compression = r.Input.Spec.Compression
 		}
 		spec, err := r.Contestant.Program.Spec(&contest.Run{
-			Brokers: r.lab.broker.Addrs(), In: r.Input.Topic.Name, Out: r.topics[0].Name, Dead: r.topics[1].Name, Group: r.group,
+			Brokers: r.lab.addrs, In: r.Input.Topic.Name, Out: r.topics[0].Name, Dead: r.topics[1].Name, Group: r.group,
 			Compression: compression, Delivery: r.Contestant.Delivery, Work: r.Contestant.Work, Table: r.lab.table, Dir: r.dir, Instance: i, Ops: r.Ops,
 		})
 		if err != nil {

@@ -23,7 +23,7 @@ func (t *Table) Find(value []byte) (s *Splice, sound bool) {
 	if !isObject(value) || !gjson.ValidBytes(value) || !utf8.Valid(value) {
 		return nil, false
 	}
-	code := gjson.Get(unsafe.String(unsafe.SliceData(value), len(value)), codeField)
+	code := gjson.Get(unsafe.String(unsafe.SliceData(value), len(value)), codeField) //nolint:gosec // see above
 	switch code.Type {
 	case gjson.String:
 		return t.Codes[code.Str], true

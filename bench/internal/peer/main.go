@@ -23,7 +23,7 @@ func Main(name string, args []string, stdout, stderr io.Writer, run Peer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return usageCode
 	default:
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		fmt.Fprintf(stderr, "%s: %v\n", name, err) //nolint:errcheck // nowhere else to say it
 		return 1
 	}
 }

@@ -137,7 +137,7 @@ func TestFindDoesNotAllocate(t *testing.T) {
 func TestAppend(t *testing.T) {
 	s := &peer.Splice{Tail: []byte(`,"h":{}}`)}
 	require.Equal(t, `x{"a":1,"h":{}}`, string(s.Append([]byte("x"), []byte(`{"a":1}`))))
-	require.Equal(t, "{\"a\":{},\"h\":{}}\n ", string(s.Append(nil, []byte("{\"a\":{}}\n "))))
+	require.Equal(t, "{\"a\":{},\"h\":{}}\n ", string(s.Append(nil, []byte("{\"a\":{}}\n ")))) //nolint:testifylint // byte for byte
 }
 
 func TestConstant(t *testing.T) {

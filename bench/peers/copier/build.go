@@ -24,7 +24,7 @@ const timeoutMillis = 10_000
 // produceRequest is the request up to the batch; its length and the batch's are still to be filled in. It is
 // not kmsg's, which would copy the batch into it.
 func produceRequest(topic string, partition int32) []byte {
-	b := make([]byte, 4) // length
+	b := append([]byte(nil), 0, 0, 0, 0) // length
 	b = binary.BigEndian.AppendUint16(b, uint16(kmsg.Produce))
 	b = binary.BigEndian.AppendUint16(b, produceVersion)
 	b = binary.BigEndian.AppendUint32(b, 0) // correlation id
@@ -74,17 +74,18 @@ func (b *builder) append(time int64, r *record, v1, v2, v3 []byte) {
 	d = append(d, v1...)
 	d = append(d, v2...)
 	d = append(d, v3...)
-	b.buf = append(d, r.headers...)
+	d = append(d, r.headers...)
+	b.buf = d
 	b.count++
 }
 
-// finish compresses the batch, fills in what is missing, and returns the request.
-func (b *builder) finish(p *packer, c codec, table *crc32.Table) ([]byte, error) {
+// finish compresses the batch and fills in what is missing: buf is the request then.
+func (b *builder) finish(p *packer, c codec, table *crc32.Table) error {
 	if c != codecNone {
 		b.scratch = append(b.scratch[:0], b.buf[b.prefix+batchHead:]...)
 		var err error
 		if b.buf, err = p.pack(c, b.scratch, b.buf[:b.prefix+batchHead]); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	const none = 0xff
@@ -107,7 +108,7 @@ func (b *builder) finish(p *packer, c codec, table *crc32.Table) ([]byte, error)
 		be.PutUint32(b.buf[b.prefix-4:], uint32(len(h)))
 		be.PutUint32(b.buf, uint32(len(b.buf)-4))
 	}
-	return b.buf, nil
+	return nil
 }
 
 func zigzag(x int64) uint64 { return uint64(x<<1) ^ uint64(x>>63) } //nolint:gosec // bits, not amounts

@@ -35,7 +35,6 @@ type packer struct {
 	lz4Writer  *lz4.Writer
 	zstdReader *zstd.Decoder
 	zstdWriter *zstd.Encoder
-	out        bytes.Buffer
 }
 
 const zstdWindow = 512 << 10

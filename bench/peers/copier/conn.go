@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -99,20 +100,21 @@ func leaders(ctx context.Context, brokers []string, topic string) ([]string, err
 	}
 	addrs := map[int32]string{}
 	for _, b := range resp.Brokers {
-		addrs[b.NodeID] = net.JoinHostPort(b.Host, fmt.Sprint(b.Port))
+		addrs[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
-	for _, t := range resp.Topics {
-		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
-			return nil, fmt.Errorf("find topic %s: %w", topic, err)
-		}
-		found := make([]string, len(t.Partitions))
-		for _, p := range t.Partitions {
-			if int(p.Partition) >= len(found) || addrs[p.Leader] == "" {
-				return nil, fmt.Errorf("find topic %s: partition %d has no leader", topic, p.Partition)
-			}
-			found[p.Partition] = addrs[p.Leader]
-		}
-		return found, nil
+	if len(resp.Topics) != 1 {
+		return nil, fmt.Errorf("find topic %s: %w", topic, kerr.UnknownTopicOrPartition)
 	}
-	return nil, fmt.Errorf("find topic %s: %w", topic, kerr.UnknownTopicOrPartition)
+	t := &resp.Topics[0]
+	if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+		return nil, fmt.Errorf("find topic %s: %w", topic, err)
+	}
+	found := make([]string, len(t.Partitions))
+	for _, p := range t.Partitions {
+		if int(p.Partition) >= len(found) || addrs[p.Leader] == "" {
+			return nil, fmt.Errorf("find topic %s: partition %d has no leader", topic, p.Partition)
+		}
+		found[p.Partition] = addrs[p.Leader]
+	}
+	return found, nil
 }

@@ -79,8 +79,7 @@ func built(t *testing.T, c codec) []byte {
 		}
 		b.append(int64(1000+i*i), &r, value, nil, nil)
 	}
-	_, err = b.finish(p, c, crc32.MakeTable(crc32.Castagnoli))
-	require.NoError(t, err)
+	require.NoError(t, b.finish(p, c, crc32.MakeTable(crc32.Castagnoli)))
 	return b.buf[b.prefix:]
 }
 

@@ -139,7 +139,7 @@ func varint(p []byte, i int) (int64, int) {
 	return unzigzag(u), i + n
 }
 
-func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) } //nolint:gosec // bits, not amounts
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
 // skim tells the length of the batch at the start of buf and the offset after it. The length is 0 if it is cut off and
 // -1 if it is none.

@@ -53,7 +53,8 @@ func (l *lane) run(ctx context.Context) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	defer context.AfterFunc(ctx, func() { _ = from.SetDeadline(time.Unix(1, 0)) })() // ends a fetch that waits
+	wake := context.AfterFunc(ctx, func() { _ = from.SetDeadline(time.Unix(1, 0)) }) // ends a fetch that waits
+	defer wake()
 
 	answers, usedAnswers := make(chan *fetched, fetchAhead), make(chan *fetched, fetchAhead)
 	full, empty := make(chan *builder, batchesAhead), make(chan *builder, batchesAhead)
@@ -105,7 +106,7 @@ func (l *lane) fetch(ctx context.Context, c *conn, used <-chan *fetched, answers
 		f := <-used
 		var err error
 		if f.buf, err = c.ask(req, &resp, f.buf); ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end was asked for
 		}
 		if err != nil {
 			return fmt.Errorf("fetch: %w", err)
@@ -241,7 +242,7 @@ func (w *worker) flush() error {
 	}
 	b := w.b
 	w.b = nil
-	if _, err := b.finish(w.packer, w.codec, w.table); err != nil {
+	if err := b.finish(w.packer, w.codec, w.table); err != nil {
 		return err
 	}
 	w.full <- b

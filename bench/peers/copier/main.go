@@ -52,7 +52,7 @@ func run(ctx context.Context, f peer.Flags, t *peer.Table, first func()) error {
 	errs := make([]error, len(in))
 	for p := range in {
 		l := &lane{
-			in: f.In, out: f.Out, partition: int32(p), //nolint:gosec // a partition's number
+			in: f.In, out: f.Out, partition: int32(p),
 			fetchFrom: in[p], produceTo: out[p],
 			bytes: laneBytes(len(in)), codec: codecOf(f.Compression), constant: t.Constant(), first: first,
 		}

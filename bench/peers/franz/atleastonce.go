@@ -73,7 +73,7 @@ func (fl *flow) poll(ctx context.Context, first func()) error {
 	for {
 		fetches := fl.client.PollFetches(ctx)
 		if ctx.Err() != nil {
-			return nil // what may have come with the end is not marked, and comes again
+			return nil //nolint:nilerr // what may have come with the end is not marked, and comes again
 		}
 		if err := fetchError(fetches); err != nil {
 			return err

@@ -21,7 +21,7 @@ func Events(topic string, n int) []*kgo.Record {
 	for i := range all {
 		r := &kgo.Record{
 			Topic:     topic,
-			Partition: int32(i % Partitions), //nolint:gosec // below Partitions
+			Partition: int32(i % Partitions),
 			Timestamp: start.Add(time.Duration(i) * time.Millisecond),
 			Value:     kinds[i/Partitions%len(kinds)](i),
 		}
