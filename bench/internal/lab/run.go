@@ -212,8 +212,11 @@ func (r *run) watch(ctx context.Context) (*Figures, error) {
 	f := &Figures{Events: r.Input.Spec.Events}
 	for last := int64(0); ; {
 		done, complete, err := r.poll(ctx, f, last)
+		if ctx.Err() != nil { // whatever it was at
+			return nil, r.late(ctx, max(done, last))
+		}
 		if err != nil {
-			return nil, errors.Join(err, ctx.Err())
+			return nil, err
 		}
 		if complete {
 			return f, r.atEnd()
@@ -221,12 +224,16 @@ func (r *run) watch(ctx context.Context) (*Figures, error) {
 		last = done
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d records were written in time: %w", done, r.Input.want[r.Contestant.Work].Len(), ctx.Err())
+			return nil, r.late(ctx, done)
 		case <-r.ended():
 			return nil, r.endedEarly()
 		case <-tick.C:
 		}
 	}
+}
+
+func (r *run) late(ctx context.Context, done int64) error {
+	return fmt.Errorf("%d of %d records were written in time: %w", done, r.Input.want[r.Contestant.Work].Len(), ctx.Err())
 }
 
 // poll looks how much has been written, and notes what the clocks say. The look before saw last.
