@@ -45,7 +45,7 @@ func (e *enricher) Version() string { return e.version }
 // Config is the configuration file of a run.
 func Config(r *Run) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "kafka:\n  brokers: [%q]\n  instance: bench-%d\n", strings.Join(r.Brokers, `", "`), r.Instance)
+	fmt.Fprintf(&b, "kafka:\n  brokers: [\"%s\"]\n  instance: bench-%d\n", strings.Join(r.Brokers, `", "`), r.Instance)
 	fmt.Fprintf(&b, "input: {topics: [%s], group: %s}\n", r.In, r.Group)
 	fmt.Fprintf(&b, "output: {topic: %s, compression: %s}\n", r.Out, r.Compression)
 	fmt.Fprintf(&b, "dead_letter: {topic: %s}\ndelivery: %s\n", r.Dead, r.Delivery)

@@ -83,6 +83,7 @@ func Start(spec *Spec, atFirst func(pid int)) (*Process, error) {
 const (
 	maxLine  = 64 << 10
 	maxLines = 20
+	maxShown = 500 // of a line, in an error
 )
 
 func (p *Process) read(out io.Reader, spec *Spec, begun func()) {
@@ -142,7 +143,12 @@ func (p *Process) AwaitFirst(ctx context.Context) error {
 	case <-p.first:
 		return nil
 	case <-p.exited:
-		return p.failure("it ended before it had begun")
+		select {
+		case <-p.first: // both
+			return nil
+		default:
+			return p.failure("it ended before it had begun")
+		}
 	case <-ctx.Done():
 		return p.failure("it has not begun in time")
 	}
@@ -154,7 +160,7 @@ func (p *Process) failure(what string) error {
 	defer p.mu.Unlock()
 	last := make([]string, len(p.tail))
 	for i, line := range p.tail {
-		last[i] = string(line)
+		last[i] = string(line[:min(len(line), maxShown)])
 	}
 	return fmt.Errorf("%s; its last lines: %s", what, strings.Join(last, " | "))
 }

@@ -101,6 +101,9 @@ func (t *tb) cleanUp() {
 	t.cleanups = nil
 }
 
+// Name is what testify puts into its messages.
+func (t *tb) Name() string { return "benchmark" }
+
 // Helper is for a test's line numbers.
 func (t *tb) Helper() {}
 

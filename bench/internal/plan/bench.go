@@ -46,6 +46,10 @@ func (b *Bench) Run(ctx context.Context, parts []string) error {
 	for _, part := range parts {
 		steps = append(steps, b.steps(part)...)
 	}
+	return b.run(ctx, steps)
+}
+
+func (b *Bench) run(ctx context.Context, steps []step) error {
 	shown := make([]progress.Step, len(steps))
 	for i := range steps {
 		shown[i] = progress.Step{Kind: steps[i].kind, Label: steps[i].label, Estimate: steps[i].estimate}
