@@ -87,7 +87,8 @@ func newSetting(ctx context.Context, tb testing.TB, brokers []string, compressio
 		kgo.ConsumeTopics(s.out, s.dead), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
 	require.NoError(tb, err)
 	tb.Cleanup(s.client.Close)
-	resp, err := kadm.NewClient(s.client).CreateTopics(ctx, Partitions, 1, nil, s.in, s.out, s.dead)
+	keep := "-1" // events have times of their own, which a broker would find old
+	resp, err := kadm.NewClient(s.client).CreateTopics(ctx, Partitions, 1, map[string]*string{"retention.ms": &keep}, s.in, s.out, s.dead)
 	require.NoError(tb, err)
 	require.NoError(tb, resp.Error())
 	return s
