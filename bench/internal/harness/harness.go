@@ -130,12 +130,25 @@ func (o *Options) run(ctx context.Context, parts []string, dir, logs string, out
 		defer l.Log.Close() //nolint:errcheck // for people to look at
 	}
 	b.Lab = l
-	if err := b.Run(ctx, parts); err != nil {
-		return nil, err
-	}
+	failure := b.Run(ctx, parts)
 	b.Result.Began, b.Result.Took, b.Result.Rounds = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).Seconds(), size.Rounds
-	o.describe(ctx, b, logs)
+	o.describe(context.WithoutCancel(ctx), b, logs)
+	if failure != nil {
+		return nil, o.keep(b.Result, failure)
+	}
 	return b.Result, nil
+}
+
+// keep saves what was measured before something failed: an hour's figures are not to be lost by it.
+func (o *Options) keep(res *result.Result, failure error) error {
+	file := filepath.Join(o.Root, "bin", "bench-unfinished.json")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return errors.Join(failure, fmt.Errorf("keep what was measured: %w", err))
+	}
+	if err := res.Write(file); err != nil {
+		return errors.Join(failure, err)
+	}
+	return fmt.Errorf("%w (what was measured until then is in %s; -render makes a report of it)", failure, file)
 }
 
 // build builds all contestants that are wanted. One that cannot be built is noted, and the others go on.

@@ -56,7 +56,8 @@ func (l *Lab) Load(ctx context.Context, spec InputSpec) (*Input, error) {
 		return nil, err
 	}
 	defer loader.Close()
-	g := events.New(spec.Seed, l.entries, spec.MeanBytes, time.Now().Add(-time.Hour))
+	// One each millisecond, up to now: brokers refuse what is more than an hour ahead.
+	g := events.New(spec.Seed, l.entries, spec.MeanBytes, time.Now().Add(-time.Duration(spec.Events)*time.Millisecond))
 	var a arena
 	for range spec.Events {
 		e := g.Next()
