@@ -282,3 +282,22 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	fill() // grows the buffer
 	require.Zero(t, testing.AllocsPerRun(10, fill))
 }
+
+// TestExpect: a batch's buffer doubles up to the size at which it is closed, and one that grows on is right.
+func TestExpect(t *testing.T) {
+	const limit = 10_000
+	b := recordbatch.NewBuilder()
+	b.Expect(limit)
+	value := one(make([]byte, 100))
+	for b.Size()+100+recordbatch.MaxRecordOverhead <= limit {
+		b.Append(1, nil, value, nil, nil, nil)
+	}
+	require.LessOrEqual(t, cap(b.Bytes()), limit+recordbatch.MaxRecordOverhead)
+	for b.Size() < 3*limit {
+		b.Append(1, nil, value, nil, nil, nil)
+	}
+	n := b.Len()
+	b.Stamp(false, -1, -1, -1)
+	_, records := decode(t, b.Bytes())
+	require.Len(t, records, n)
+}
