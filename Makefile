@@ -125,4 +125,4 @@ tidy-check: ## Fail if a go.mod is not tidy
 	@for m in $(BENCH_MODULES); do $(GO) -C $$m mod tidy -diff || exit 1; done
 
 .PHONY: ci
-ci: test test-bench lint tidy-check test-race fuzz test-kafka bench-smoke ## Everything that CI does
+ci: test test-bench lint tidy-check test-race fuzz test-kafka bench-smoke test-chaos-short ## Everything that CI does

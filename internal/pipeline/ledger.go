@@ -167,8 +167,8 @@ type tally struct {
 	routes   []int64
 	reasons  map[string]int64
 	codes    map[int32]int64
-	// counts is in front of codes: a map for each event would cost a tenth of its enrichment. A code that
-	// meets another in its place sends that one's count to the map.
+	// counts is in front of codes, so that most events touch no map. A code that meets another in its
+	// place sends that one's count there.
 	counts [256]codeCount
 }
 
