@@ -43,21 +43,36 @@ func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
 			return pipeline.Config{}, fmt.Errorf("kafka.instance is not set, and the host name cannot be had: %w", err)
 		}
 	}
+	p.Drop = Drops(cfg)
+	if p.Routes, err = Routes(cfg); err != nil {
+		return pipeline.Config{}, err
+	}
+	return p, nil
+}
+
+// Drops tells of each outcome whether its events are kept out of the output topic.
+func Drops(cfg *config.Config) (drop [enrich.NumOutcomes]bool) {
 	for _, name := range cfg.Output.Drop {
 		for o := range enrich.Outcome(enrich.NumOutcomes) {
 			if o.String() == string(name) {
-				p.Drop[o] = true
+				drop[o] = true
 			}
 		}
 	}
+	return drop
+}
+
+// Routes compiles a configuration's routes, in their order.
+func Routes(cfg *config.Config) ([]pipeline.Route, error) {
+	var routes []pipeline.Route
 	for _, r := range cfg.Routes {
 		m, err := route.Compile(rule(&r.Match))
 		if err != nil {
-			return pipeline.Config{}, fmt.Errorf("route %q: %w", r.Name, err)
+			return nil, fmt.Errorf("route %q: %w", r.Name, err)
 		}
-		p.Routes = append(p.Routes, pipeline.Route{Name: r.Name, Match: m, Topic: r.Topic})
+		routes = append(routes, pipeline.Route{Name: r.Name, Match: m, Topic: r.Topic})
 	}
-	return p, nil
+	return routes, nil
 }
 
 func start(s config.Start) int64 {
