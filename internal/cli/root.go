@@ -30,6 +30,7 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
 		newRun(w),
 		newPipe(w),
 		newExplain(w),
+		newTest(w),
 		newCatalog(w),
 		newConfig(w),
 		newVersion(w),

@@ -1,0 +1,249 @@
+package casetest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/callstream/enricher/pkg/catalog"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+// Comparison counts what two subjects, the old and the new one, make different of the same
+// events. It is for one goroutine, keeps nothing of the events, and its size is bounded by
+// the two catalogs.
+type Comparison struct {
+	old, now *Subject
+
+	total  Tally
+	causes map[cause]*tally
+}
+
+// Tally counts events.
+type Tally struct {
+	Events  int64 `json:"events"`
+	Changed int64 `json:"changed"` // at least one of the following
+	Advice  int64 `json:"advice"`  // another retryable, class, delay or reason
+	Outcome int64 `json:"outcome"`
+	Route   int64 `json:"route"` // other routes, or in the output topic with one and not with the other
+}
+
+// Report is the sum of a Comparison.
+type Report struct {
+	Tally
+
+	Codes []CodeReport `json:"codes"` // those with changed events, by code; events without code first
+}
+
+// CodeReport is the part of one code.
+type CodeReport struct {
+	Code *int32 `json:"code"` // nil: events without code
+	Name string `json:"name"` // "" if neither catalog has an entry
+	Tally
+
+	Changes []Transition `json:"changes"` // by aspect, then by number of events
+}
+
+// Transition is one way in which events of a code change.
+type Transition struct {
+	Aspect string `json:"aspect"` // outcome, retryable, class, reason, delay_s, routes or output
+	Old    string `json:"old"`    // "none": nothing; of a delay the range of these events, such as 30-60
+	New    string `json:"new"`
+	Events int64  `json:"events"`
+}
+
+const none = "none"
+
+// cause is what events are counted by.
+type cause struct {
+	code int32
+	has  bool
+}
+
+// tally is what is counted of one cause.
+type tally struct {
+	Tally
+
+	name     string
+	changes  map[change]int64
+	delayed  int64 // events with another delay
+	old, now span  // their delays
+}
+
+// span is a range of seconds; {0, 0} is none, since no event is redialled at once.
+type span struct{ low, high int64 }
+
+type change struct{ aspect, old, now string }
+
+// NewComparison compares what becomes of events with the old and with the new subject.
+func NewComparison(old, now *Subject) *Comparison {
+	return &Comparison{old: old, now: now, causes: map[cause]*tally{}}
+}
+
+// Add looks at one event.
+func (c *Comparison) Add(rec *enrich.Record) {
+	old, now := c.old.try(rec), c.now.try(rec)
+
+	var one Tally
+
+	one.Events = 1
+	if old.Outcome != now.Outcome {
+		one.Outcome = 1
+	}
+
+	if old.output != now.output || !slices.Equal(old.routes, now.routes) {
+		one.Route = 1
+	}
+
+	a, b := &old.Advice, &now.Advice
+	if a.Retryable != b.Retryable || a.Class != b.Class || a.Reason != b.Reason || a.DelayS != b.DelayS {
+		one.Advice = 1
+	}
+
+	one.Changed = max(one.Outcome, one.Route, one.Advice)
+	c.total.add(&one)
+
+	// What neither catalog knows is the same in both, and there may be any number of codes.
+	if old.Entry == nil && now.Entry == nil && one.Changed == 0 {
+		return
+	}
+
+	t := c.tally(old, now)
+	t.add(&one)
+
+	if one.Changed > 0 {
+		t.compare(old, now)
+	}
+}
+
+func (t *Tally) add(one *Tally) {
+	t.Events += one.Events
+	t.Changed += one.Changed
+	t.Advice += one.Advice
+	t.Outcome += one.Outcome
+	t.Route += one.Route
+}
+
+func (c *Comparison) tally(old, now placed) *tally {
+	var key cause
+
+	switch { // a name may have a code in one catalog only
+	case old.HasCode:
+		key = cause{old.Code, true}
+	case now.HasCode:
+		key = cause{now.Code, true}
+	}
+
+	t, ok := c.causes[key]
+	if !ok {
+		t = &tally{changes: map[change]int64{}}
+		c.causes[key] = t
+	}
+
+	for _, e := range []*catalog.Entry{old.Entry, now.Entry} {
+		if t.name == "" && e != nil {
+			t.name = e.Name
+		}
+	}
+
+	return t
+}
+
+func (t *tally) compare(old, now placed) {
+	a, b := &old.Advice, &now.Advice
+
+	t.change("outcome", old.Outcome.String(), now.Outcome.String())
+	t.change("retryable", strconv.FormatBool(a.Retryable), strconv.FormatBool(b.Retryable))
+	t.change("class", string(a.Class), string(b.Class))
+	t.change("reason", string(a.Reason), string(b.Reason))
+	t.change("routes", strings.Join(old.routes, ","), strings.Join(now.routes, ","))
+	t.change("output", strconv.FormatBool(old.output), strconv.FormatBool(now.output))
+
+	if a.DelayS != b.DelayS {
+		t.delayed++
+		t.old.add(a.DelayS)
+		t.now.add(b.DelayS)
+	}
+}
+
+func (t *tally) change(aspect, old, now string) {
+	if old != now {
+		t.changes[change{aspect, cmp.Or(old, none), cmp.Or(now, none)}]++
+	}
+}
+
+func (s *span) add(seconds int64) {
+	if seconds == 0 { // not redialled
+		return
+	}
+
+	if s.high == 0 {
+		s.low = seconds
+	}
+
+	s.low, s.high = min(s.low, seconds), max(s.high, seconds)
+}
+
+func (s *span) String() string {
+	switch {
+	case s.high == 0:
+		return none
+	case s.low == s.high:
+		return strconv.FormatInt(s.low, 10)
+	default:
+		return strconv.FormatInt(s.low, 10) + "-" + strconv.FormatInt(s.high, 10)
+	}
+}
+
+// Report sums up what has been added so far.
+func (c *Comparison) Report() *Report {
+	r := &Report{Tally: c.total, Codes: []CodeReport{}}
+
+	keys := slices.SortedFunc(maps.Keys(c.causes), func(a, b cause) int {
+		if a.has != b.has {
+			if b.has {
+				return -1
+			}
+
+			return 1
+		}
+
+		return cmp.Compare(a.code, b.code)
+	})
+	for _, key := range keys {
+		t := c.causes[key]
+		if t.Changed == 0 {
+			continue
+		}
+
+		row := CodeReport{Name: t.name, Tally: t.Tally, Changes: t.transitions()}
+		if key.has {
+			row.Code = &key.code
+		}
+
+		r.Codes = append(r.Codes, row)
+	}
+
+	return r
+}
+
+func (t *tally) transitions() []Transition {
+	out := []Transition{}
+	for c, n := range t.changes {
+		out = append(out, Transition{c.aspect, c.old, c.now, n})
+	}
+
+	if t.delayed > 0 {
+		out = append(out, Transition{"delay_s", t.old.String(), t.now.String(), t.delayed})
+	}
+
+	order := []string{"outcome", "retryable", "class", "reason", "delay_s", "routes", "output"}
+	slices.SortFunc(out, func(a, b Transition) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Aspect), slices.Index(order, b.Aspect)), cmp.Compare(b.Events, a.Events),
+			cmp.Compare(a.Old, b.Old), cmp.Compare(a.New, b.New))
+	})
+
+	return out
+}
