@@ -33,6 +33,7 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
 		newTest(w),
 		newCatalog(w),
 		newConfig(w),
+		newDoctor(w),
 		newVersion(w),
 		newCompletion(w),
 	)

@@ -1,0 +1,116 @@
+package doctor
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Lines that can be pasted into a shell beside Kafka's tools.
+
+func (d *doctor) tool(name string, args ...string) string {
+	words := []string{name, "--bootstrap-server", strings.Join(d.cfg.Kafka.Brokers, ",")}
+	for _, a := range args {
+		words = append(words, quote(a))
+	}
+
+	return strings.Join(words, " ")
+}
+
+var plain = regexp.MustCompile(`^[a-zA-Z0-9@%+=:,./_-]+$`)
+
+// quote makes one word of a shell's out of any text.
+func quote(s string) string {
+	if plain.MatchString(s) {
+		return s
+	}
+
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func (d *doctor) createTopic(name string, partitions, replicas int, configs ...string) string {
+	args := []string{"--create", "--topic", name, "--partitions", strconv.Itoa(partitions), "--replication-factor", strconv.Itoa(replicas)}
+	for _, c := range configs {
+		args = append(args, "--config", c)
+	}
+
+	return d.tool("kafka-topics.sh", args...)
+}
+
+func (d *doctor) addPartitions(name string, partitions int) string {
+	return d.tool("kafka-topics.sh", "--alter", "--topic", name, "--partitions", strconv.Itoa(partitions))
+}
+
+func (d *doctor) alterTopic(name, key string, value any) string {
+	return d.tool("kafka-configs.sh", "--entity-type", "topics", "--entity-name", name, "--alter", "--add-config", fmt.Sprintf("%s=%v", key, value))
+}
+
+// retention takes whole milliseconds.
+func (d *doctor) retention(name string, keep time.Duration) string {
+	return d.alterTopic(name, "retention.ms", keep.Milliseconds())
+}
+
+// principal is who connects without a login.
+const principal = "User:ANONYMOUS"
+
+// allow is an ACL. on names the resource, such as "--topic", "calls.raw".
+func (d *doctor) allow(operations []string, on ...string) string {
+	args := []string{"--add", "--allow-principal", principal}
+	for _, o := range operations {
+		args = append(args, "--operation", o)
+	}
+
+	return d.tool("kafka-acls.sh", append(args, on...)...)
+}
+
+// longestPlan is how many partitions a plan of replicas may have and still be a line that somebody reads.
+const longestPlan = 64
+
+// replicate moves a topic to more replicas: those that a partition has, and the next brokers.
+func (d *doctor) replicate(name string, parts []kmsg.MetadataResponseTopicPartition, replicas int) []string {
+	if len(parts) > longestPlan {
+		return []string{fmt.Sprintf("# give each partition %d replicas with kafka-reassign-partitions.sh", replicas)}
+	}
+
+	type move struct {
+		Topic     string  `json:"topic"`
+		Partition int32   `json:"partition"`
+		Replicas  []int32 `json:"replicas"`
+	}
+
+	plan := struct {
+		Version    int    `json:"version"`
+		Partitions []move `json:"partitions"`
+	}{Version: 1}
+
+	for i := range parts {
+		to := slices.Clone(parts[i].Replicas)
+
+		for k := range d.nodes {
+			next := d.nodes[(int(parts[i].Partition)+k)%len(d.nodes)].NodeID
+			if len(to) < replicas && !slices.Contains(to, next) {
+				to = append(to, next)
+			}
+		}
+
+		plan.Partitions = append(plan.Partitions, move{name, parts[i].Partition, to})
+	}
+
+	text, err := json.Marshal(plan)
+	if err != nil {
+		return nil // cannot be: numbers and a name
+	}
+
+	file := name + ".replicas.json"
+
+	return []string{
+		"echo " + quote(string(text)) + " > " + file,
+		d.tool("kafka-reassign-partitions.sh", "--reassignment-json-file", file, "--execute"),
+	}
+}
