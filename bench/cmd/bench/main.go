@@ -38,8 +38,8 @@ func run(ctx context.Context, args []string) int {
 	fs.IntVar(&o.Rounds, "rounds", 5, "`number` of rounds")
 	fs.StringVar(&o.Root, "root", "..", "`directory` of the enricher's module")
 	fs.StringVar(&o.Dir, "dir", "", "`directory` for the broker's logs and all other files (default: in memory if there is room, else the system's for temporary files)")
-	fs.StringVar(&o.Docs, "docs", "", "`directory` for benchmarks.md, .svg and .json (default: docs in -root, if all was run)")
-	fs.StringVar(&o.Render, "render", "", "run nothing, and make the report anew from this `file` of results")
+	fs.StringVar(&o.Docs, "docs", "", "`directory` for benchmarks.md, .svg and .json and scaling.md (default: docs in -root, if all was run)")
+	fs.StringVar(&o.Render, "render", "", "run nothing, and make both documents anew from this `file` of results, beside it or in -docs")
 	fs.StringVar(&o.Log, "log", "", "`file` for all that contestants print")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -34,15 +34,15 @@ func All() []*Contestant {
 			Settings: "as its README shows them, with larger batches; see bench/peers/kafkago",
 		},
 		{
-			ID: "streams-alo", Title: "Kafka Streams, byte splice, at least once", Delivery: AtLeastOnce, Slow: true, build: buildStreams("fast"),
+			ID: "streams-alo", Title: "Kafka Streams, byte splice, at least once", Delivery: AtLeastOnce, Slow: true, WarmsUp: true, build: buildStreams("fast"),
 			Settings: "tuned, see bench/peers/kstreams",
 		},
 		{
-			ID: "streams-eo", Title: "Kafka Streams, byte splice, exactly once", Delivery: ExactlyOnce, Slow: true, build: buildStreams("fast"),
+			ID: "streams-eo", Title: "Kafka Streams, byte splice, exactly once", Delivery: ExactlyOnce, Slow: true, WarmsUp: true, build: buildStreams("fast"),
 			Settings: "the same, `exactly_once_v2`, a commit each 100 ms, as by default",
 		},
 		{
-			ID: "streams-tree", Title: "Kafka Streams, Jackson tree, exactly once", Delivery: ExactlyOnce, Work: Tree, Slow: true, build: buildStreams("tree"),
+			ID: "streams-tree", Title: "Kafka Streams, Jackson tree, exactly once", Delivery: ExactlyOnce, Work: Tree, Slow: true, WarmsUp: true, build: buildStreams("tree"),
 			Settings: "the same with Jackson's tree model, as most would write it",
 		},
 	}

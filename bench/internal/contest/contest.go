@@ -35,8 +35,10 @@ type Contestant struct {
 	Work     Work
 	// Settings say what is not at its default, for the report.
 	Settings string
-	// Slow ones get fewer events, so that all is done in time.
+	// Slow ones run in fewer rounds, so that all is done in time.
 	Slow bool
+	// WarmsUp says that it compiles what is hot while it runs. Such ones get more events, of which the first do not count.
+	WarmsUp bool
 	// Program is made by Build.
 	Program Program
 	build   func(ctx context.Context, k *Kit) (Program, error)

@@ -77,7 +77,7 @@ func Run(ctx context.Context, o *Options, out *os.File) error {
 		if err := write(res, docs, o.Root); err != nil {
 			return err
 		}
-		say(out, "written: benchmarks.md, .svg and .json in %s\n", docs)
+		say(out, "written: benchmarks.md, .svg and .json and scaling.md in %s\n", docs)
 	}
 	if res.Failed() {
 		return ErrFailed
@@ -129,26 +129,31 @@ func (o *Options) run(ctx context.Context, parts []string, dir, logs string, out
 		}
 		defer l.Log.Close() //nolint:errcheck // for people to look at
 	}
-	b.Lab = l
-	failure := b.Run(ctx, parts)
-	b.Result.Began, b.Result.Took, b.Result.Rounds = began.UTC().Truncate(time.Second), time.Since(began).Round(time.Second).Seconds(), size.Rounds
-	o.describe(context.WithoutCancel(ctx), b, logs)
-	if failure != nil {
-		return nil, o.keep(b.Result, failure)
+	b.Lab, b.Alive = l, l.Alive
+	b.Result.Began, b.Result.Rounds = began.UTC().Truncate(time.Second), size.Rounds
+	o.describe(ctx, b, logs)
+	b.Save = func() error {
+		b.Result.Took = time.Since(began).Round(time.Second).Seconds()
+		return o.keep(b.Result)
+	}
+	if err := b.Run(ctx, parts); err != nil {
+		if kept := b.Save(); kept != nil {
+			return nil, errors.Join(err, kept)
+		}
+		return nil, fmt.Errorf("%w (what was measured until then is in %s; -render with -docs makes a report of it)", err, o.last())
 	}
 	return b.Result, nil
 }
 
-// keep saves what was measured before something failed: an hour's figures are not to be lost by it.
-func (o *Options) keep(res *result.Result, failure error) error {
-	file := filepath.Join(o.Root, "bin", "bench-unfinished.json")
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return errors.Join(failure, fmt.Errorf("keep what was measured: %w", err))
+// last is the file with what the last run has measured, be it complete or not.
+func (o *Options) last() string { return filepath.Join(o.Root, "bin", "bench-last.json") }
+
+// keep saves what has been measured: an hour's figures are not to be lost by whatever ends this process.
+func (o *Options) keep(res *result.Result) error {
+	if err := os.MkdirAll(filepath.Dir(o.last()), 0o755); err != nil {
+		return fmt.Errorf("keep what was measured: %w", err)
 	}
-	if err := res.Write(file); err != nil {
-		return errors.Join(failure, err)
-	}
-	return fmt.Errorf("%w (what was measured until then is in %s; -render makes a report of it)", failure, file)
+	return res.Write(o.last())
 }
 
 // build builds all contestants that are wanted. One that cannot be built is noted, and the others go on.
@@ -274,7 +279,9 @@ func rendered(res *result.Result, docs, root string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("read notes: %w", err)
 	}
-	for name, text := range map[string]string{"benchmarks.md": report.Markdown(res, string(notes)), "benchmarks.svg": report.Chart(res)} {
+	for name, text := range map[string]string{
+		"benchmarks.md": report.Markdown(res, string(notes)), "benchmarks.svg": report.Chart(res), "scaling.md": report.Scaling(res),
+	} {
 		if err := os.WriteFile(filepath.Join(docs, name), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
@@ -282,11 +289,14 @@ func rendered(res *result.Result, docs, root string) error {
 	return nil
 }
 
-// render makes the report anew, beside the results.
+// render makes the report anew: beside the results, or in -docs, with a copy of them.
 func render(o *Options) error {
 	res, err := result.Read(o.Render)
 	if err != nil {
 		return err
+	}
+	if o.Docs != "" {
+		return write(res, o.Docs, o.Root)
 	}
 	return rendered(res, filepath.Dir(o.Render), o.Root)
 }

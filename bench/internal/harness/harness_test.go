@@ -91,6 +91,20 @@ func TestMachine(t *testing.T) {
 	require.Equal(t, "one", firstLine(t.Context(), "printf", "one\ntwo"))
 }
 
+// What has been measured is on disk before all is.
+func TestKeep(t *testing.T) {
+	o := &Options{Root: t.TempDir()}
+	for _, command := range []string{"first", "second"} {
+		require.NoError(t, o.keep(&result.Result{Command: command}))
+		got, err := result.Read(o.last())
+		require.NoError(t, err)
+		require.Equal(t, command, got.Command)
+	}
+	require.NoError(t, os.RemoveAll(filepath.Join(o.Root, "bin")))
+	require.NoError(t, os.WriteFile(filepath.Join(o.Root, "bin"), nil, 0o600))
+	require.ErrorContains(t, o.keep(&result.Result{}), "keep what was measured")
+}
+
 // A report can be made anew from its results.
 func TestRender(t *testing.T) {
 	docs, root := t.TempDir(), t.TempDir()
@@ -100,12 +114,23 @@ func TestRender(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(first), "make bench")
 	require.FileExists(t, filepath.Join(docs, "benchmarks.svg"))
+	require.FileExists(t, filepath.Join(docs, "scaling.md"))
 
 	require.NoError(t, os.WriteFile(filepath.Join(root, "bench", "notes.md"), []byte("Noted.\n"), 0o600))
 	require.NoError(t, Run(t.Context(), &Options{Root: root, Render: filepath.Join(docs, "benchmarks.json")}, os.Stderr))
 	second, err := os.ReadFile(filepath.Join(docs, "benchmarks.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(second), "Noted.")
+
+	there := t.TempDir()
+	require.NoError(t, Run(t.Context(), &Options{Root: root, Docs: there, Render: filepath.Join(docs, "benchmarks.json")}, os.Stderr))
+	for _, name := range []string{"benchmarks.md", "benchmarks.svg", "benchmarks.json", "scaling.md"} {
+		want, err := os.ReadFile(filepath.Join(docs, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(there, name))
+		require.NoError(t, err, "-docs gets all of it")
+		require.Equal(t, string(want), string(got))
+	}
 
 	require.ErrorIs(t, Run(t.Context(), &Options{Root: root, Render: "none"}, os.Stderr), os.ErrNotExist)
 	require.Error(t, write(&result.Result{}, filepath.Join(docs, "none"), root))

@@ -38,6 +38,9 @@ func CloseGate(ctx context.Context, addrs []string, t Topic) (*Gate, error) {
 	return &Gate{client}, nil
 }
 
+// Abandon leaves the gate closed, for a topic that nobody is to read any more.
+func (g *Gate) Abandon() { g.client.Close() }
+
 // Open opens the gate.
 func (g *Gate) Open(ctx context.Context) error {
 	err := g.client.EndTransaction(ctx, kgo.TryAbort)

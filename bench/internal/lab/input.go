@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"slices"
 	"time"
@@ -36,7 +37,7 @@ type Input struct {
 	gate  *kafka.Gate // nil: open
 }
 
-// Load makes a topic and fills it.
+// Load makes a topic and fills it. Nothing stays of one that cannot be filled.
 func (l *Lab) Load(ctx context.Context, spec InputSpec) (*Input, error) {
 	topic, err := l.Client.CreateTopic(ctx, l.name("in"), spec.Partitions)
 	if err != nil {
@@ -46,14 +47,27 @@ func (l *Lab) Load(ctx context.Context, spec InputSpec) (*Input, error) {
 	for _, w := range spec.Works {
 		in.want[w] = verify.New(int(spec.Partitions), normal(w))
 	}
+	if err := l.fill(ctx, in); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteLimit)
+		defer cancel()
+		return nil, errors.Join(err, l.Unload(ctx, in))
+	}
+	return in, nil
+}
+
+// deleteLimit is how long the removal of what could not be filled may take.
+const deleteLimit = 20 * time.Second
+
+func (l *Lab) fill(ctx context.Context, in *Input) (err error) {
+	spec, topic := &in.Spec, in.Topic
 	if spec.Gated {
 		if in.gate, err = kafka.CloseGate(ctx, l.addrs, topic); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	loader, err := kafka.NewLoader(l.addrs, spec.Compression, 50*time.Millisecond)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer loader.Close()
 	// One each millisecond, up to now: brokers refuse what is more than an hour ahead.
@@ -69,14 +83,15 @@ func (l *Lab) Load(ctx context.Context, spec InputSpec) (*Input, error) {
 		}
 		loader.Put(ctx, r)
 	}
-	if err := loader.Flush(ctx); err != nil {
-		return nil, err
-	}
-	return in, nil
+	return loader.Flush(ctx)
 }
 
 // Unload deletes the topic.
 func (l *Lab) Unload(ctx context.Context, in *Input) error {
+	if in.gate != nil { // the run that was to open it failed before
+		in.gate.Abandon()
+		in.gate = nil
+	}
 	return l.Client.DeleteTopics(ctx, in.Topic)
 }
 

@@ -66,6 +66,20 @@ func on(addrs []string, dir string) (*Lab, error) {
 	return l, nil
 }
 
+// aliveLimit is how long a broker may take to show that it is alive.
+const aliveLimit = 30 * time.Second
+
+// Alive tells whether the broker still makes topics.
+func (l *Lab) Alive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, aliveLimit)
+	defer cancel()
+	topic, err := l.Client.CreateTopic(ctx, l.name("alive"), 1)
+	if err != nil {
+		return fmt.Errorf("see whether the broker is alive: %w", err)
+	}
+	return l.Client.DeleteTopics(ctx, topic)
+}
+
 // Close ends the broker and removes its logs.
 func (l *Lab) Close() {
 	l.Client.Close()

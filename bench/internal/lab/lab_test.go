@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/callstream/enricher/bench/internal/contest"
+	"github.com/callstream/enricher/bench/internal/kafka"
 	"github.com/callstream/enricher/bench/internal/peer"
 	"github.com/callstream/enricher/bench/internal/verify"
 	"github.com/callstream/enricher/internal/kafkatest"
@@ -59,6 +61,69 @@ func TestRun(t *testing.T) {
 	require.NotEmpty(t, f.RSS)
 	require.InDelta(t, f.CPU/2000*1e6, f.PerMillion(), 1e-9)
 	require.InDelta(t, 2000/f.Wall, f.Rate(), 1e-9)
+}
+
+// What is written before the end of the warm-up counts for nothing but the check.
+func TestWarmUp(t *testing.T) {
+	l := newLab(t)
+	in := load(t, l, 20_000)
+	trial := &Trial{Contestant: contestant("slow start"), Input: in, Limit: 30 * time.Second, WarmUp: 1}
+	f, err := l.Run(t.Context(), trial)
+	require.NoError(t, err)
+	require.EqualValues(t, 20_000, f.Events)
+	require.Less(t, f.Counted, f.Events)
+	require.Positive(t, f.Counted)
+	require.Positive(t, f.ColdCPU)
+	require.InDelta(t, f.ColdCPU*1e6/float64(f.Events-f.Counted), f.Cold(), 1e-9)
+	require.InDelta(t, f.CPU*1e6/float64(f.Counted), f.PerMillion(), 1e-9)
+	require.InDelta(t, float64(f.Counted)/f.Wall, f.Rate(), 1e-9)
+	require.Less(t, f.Start, f.FirstOut)
+
+	trial.WarmUp = in.want[contest.Same].Len() // is over with the last event: then all of them count
+	f, err = l.Run(t.Context(), trial)
+	require.NoError(t, err)
+	require.Equal(t, f.Events, f.Counted)
+	require.Zero(t, f.Cold())
+}
+
+// Of what cannot be loaded, nothing is left.
+func TestLoadFails(t *testing.T) {
+	l := newLab(t)
+	spec := InputSpec{Seed: 1, Events: 10, MeanBytes: 581, Compression: "brotli", Partitions: 3}
+	_, err := l.Load(t.Context(), spec)
+	require.ErrorContains(t, err, "brotli")
+	spec.Gated = true
+	_, err = l.Load(t.Context(), spec)
+	require.ErrorContains(t, err, "brotli")
+	_, err = l.Client.Ends(t.Context(), kafka.Topic{Name: "in-1", Partitions: 3})
+	require.Error(t, err, "the topic is gone")
+	_, err = l.Client.Ends(t.Context(), kafka.Topic{Name: "in-2", Partitions: 3})
+	require.Error(t, err, "the gated one too")
+}
+
+func TestAlive(t *testing.T) {
+	l := newLab(t)
+	require.NoError(t, l.Alive(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorContains(t, l.Alive(ctx), "see whether the broker is alive")
+}
+
+// Long backlogs begin long ago, and none of their events is in the future, which brokers refuse.
+func TestTimes(t *testing.T) {
+	l := newLab(t)
+	in := load(t, l, 2000)
+	first, last := time.Now(), time.Time{}
+	require.NoError(t, l.Client.ReadAll(t.Context(), func(r *kgo.Record) {
+		if r.Timestamp.Before(first) {
+			first = r.Timestamp
+		}
+		if r.Timestamp.After(last) {
+			last = r.Timestamp
+		}
+	}, in.Topic))
+	require.WithinDuration(t, last, first, 3*time.Second, "about one each millisecond")
+	require.False(t, last.After(time.Now()))
 }
 
 // A check that cannot fail is none.
@@ -134,7 +199,7 @@ func TestLatency(t *testing.T) {
 	require.NoError(t, err)
 	check(found)
 
-	trial.Contestant = contestant("none")
+	trial.Contestant, trial.WarmUp = contestant("none"), 50*time.Millisecond
 	found, err = l.Latency(t.Context(), trial)
 	require.NoError(t, err)
 	check(found)

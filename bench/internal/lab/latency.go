@@ -24,6 +24,7 @@ type LatencyTrial struct {
 	Rates      []int               // events/s
 	Warm       time.Duration       // at each rate before what counts
 	Measure    time.Duration       // what counts
+	WarmUp     time.Duration       // at the highest rate, before all others
 	Partitions int32
 	MeanBytes  int
 }
@@ -118,7 +119,7 @@ type latency struct {
 // Latency measures the time from an event's making, which is its record's timestamp, until a reader with read_committed has it.
 // The header has it in nanoseconds; the reader's clock is the same.
 func (l *Lab) Latency(ctx context.Context, t *LatencyTrial) (map[int]Latencies, error) {
-	limit := time.Minute + time.Duration(len(t.Rates))*(t.Warm+t.Measure)*2
+	limit := time.Minute + time.Duration(len(t.Rates))*(t.Warm+t.Measure)*2 + 2*t.WarmUp
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	in, err := l.Client.CreateTopic(ctx, l.name("in"), t.Partitions)
@@ -201,6 +202,14 @@ func (s *latency) phases(ctx context.Context, loader *kafka.Loader, in kafka.Top
 	s.send(ctx, loader, in, &stamp{warm: true})
 	if err := s.drain(ctx); err != nil {
 		return nil, err
+	}
+	if s.WarmUp > 0 {
+		if _, err := s.pace(ctx, loader, in, 0, slices.Max(s.Rates), s.WarmUp, true); err != nil {
+			return nil, err
+		}
+		if err := s.drain(ctx); err != nil {
+			return nil, err
+		}
 	}
 	found := map[int]Latencies{}
 	for phase, rate := range s.Rates {

@@ -17,8 +17,12 @@ import (
 // Figures are what one run gave.
 type Figures struct {
 	Events int64
-	Wall   float64 // from the first moment to the last
-	CPU    float64 // of all processes, between the same moments
+	// Counted are the events that were written between the first moment and the last: all, unless there was a warm-up.
+	Counted int64
+	Wall    float64 // from the first moment to the last
+	CPU     float64 // of all processes, between the same moments
+	// ColdCPU is that of the warm-up, during which the other events were written.
+	ColdCPU float64
 	// Start is the time from starting the process to the first moment, and its CPU.
 	Start    float64
 	StartCPU float64
@@ -46,10 +50,18 @@ type Sample struct {
 }
 
 // PerMillion is CPU-seconds for a million events.
-func (f *Figures) PerMillion() float64 { return f.CPU * 1e6 / float64(f.Events) }
+func (f *Figures) PerMillion() float64 { return f.CPU * 1e6 / float64(f.Counted) }
+
+// Cold is the same of the warm-up; 0 if there was none.
+func (f *Figures) Cold() float64 {
+	if f.Counted == f.Events {
+		return 0
+	}
+	return f.ColdCPU * 1e6 / float64(f.Events-f.Counted)
+}
 
 // Rate is events/s.
-func (f *Figures) Rate() float64 { return float64(f.Events) / f.Wall }
+func (f *Figures) Rate() float64 { return float64(f.Counted) / f.Wall }
 
 // Trial is one run to be made.
 type Trial struct {
@@ -58,6 +70,8 @@ type Trial struct {
 	// Compression of what is written; "" is the input's.
 	Compression string
 	Processes   int // 0 is 1
+	// WarmUp is how many events have to be written before the first moment. At 0 that is when the processes begin.
+	WarmUp int64
 	// Poll is the time between two looks at the end offsets; 0 is 5 ms.
 	Poll time.Duration
 	// SampleEvery asks for samples.
@@ -117,24 +131,9 @@ type run struct {
 
 	mu      sync.Mutex
 	began   []moment // by process; zero: not yet
+	warm    []moment // at the end of the warm-up
+	cold    int64    // what had been written by then
 	started time.Time
-}
-
-// moment is what the clocks said.
-type moment struct {
-	at      time.Time
-	cpu     time.Duration
-	machine measure.Machine
-	err     error
-}
-
-func now(pid int) moment {
-	m := moment{at: time.Now()}
-	m.cpu, m.err = measure.CPUTime(pid)
-	if m.err == nil {
-		m.machine, m.err = measure.MachineNow()
-	}
-	return m
 }
 
 func (l *Lab) prepare(ctx context.Context, t *Trial) (*run, error) {
@@ -255,7 +254,11 @@ func (r *run) poll(ctx context.Context, f *Figures, last int64) (done int64, com
 			return done, false, err
 		}
 	}
-	if done == last || done < r.Input.want[r.Contestant.Work].Len() {
+	if done < r.Input.want[r.Contestant.Work].Len() {
+		r.warmedUp(done)
+		return done, false, nil
+	}
+	if done == last {
 		return done, false, nil
 	}
 	if err := r.read(f); err != nil { // at once: all that follows takes time
@@ -333,84 +336,6 @@ func (r *run) endedEarly() error {
 		default:
 		}
 	}
-	return nil
-}
-
-// read reads all clocks.
-func (r *run) read(f *Figures) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	first := r.began[0]
-	*f = Figures{Events: f.Events, RSS: f.RSS, FirstOut: f.FirstOut}
-	end := time.Now()
-	var machine measure.Machine
-	for i, p := range r.procs {
-		m := now(p.Pid())
-		if err := errors.Join(m.err, r.began[i].err); err != nil {
-			return err
-		}
-		f.CPU += (m.cpu - r.began[i].cpu).Seconds()
-		f.StartCPU += r.began[i].cpu.Seconds()
-		if r.began[i].at.Before(first.at) {
-			first = r.began[i]
-		}
-		machine = m.machine
-	}
-	f.Wall, f.Start = end.Sub(first.at).Seconds(), first.at.Sub(r.started).Seconds()
-	if spent := machine.Sub(first.machine); spent.Total > 0 {
-		f.Busy, f.Stolen = spent.Busy.Seconds()/spent.Total.Seconds(), spent.Stolen.Seconds()/spent.Total.Seconds()
-	}
-	for i, p := range r.procs {
-		memory, err := measure.MemoryOf(p.Pid())
-		if err != nil {
-			return err
-		}
-		if err := r.meters[i].Read(); err != nil {
-			return err
-		}
-		wire := r.meters[i].Total()
-		f.PeakRSS = max(f.PeakRSS, memory.Peak)
-		f.Sent, f.Received, f.Connections = f.Sent+wire.Sent, f.Received+wire.Received, f.Connections+wire.Connections
-	}
-	return nil
-}
-
-// lookEvery is how often connections are looked at, before they are closed. A look takes the kernel some milliseconds: it goes
-// through all connections of the machine.
-const lookEvery = 250 * time.Millisecond
-
-func (r *run) look() error {
-	if time.Since(r.looked) < lookEvery {
-		return nil
-	}
-	r.looked = time.Now()
-	for i, m := range r.meters {
-		select {
-		case <-r.procs[i].Exited():
-			return r.procs[i].Ended()
-		default:
-		}
-		if err := m.Read(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *run) sample(f *Figures, done int64) error {
-	s := Sample{At: time.Since(r.started).Seconds(), Done: done}
-	for _, p := range r.procs {
-		memory, err := measure.MemoryOf(p.Pid())
-		if err != nil {
-			return err
-		}
-		cpu, err := measure.CPUTime(p.Pid())
-		if err != nil {
-			return err
-		}
-		s.RSS, s.CPU = s.RSS+memory.Resident, s.CPU+cpu.Seconds()
-	}
-	f.RSS = append(f.RSS, s)
 	return nil
 }
 

@@ -45,6 +45,9 @@ func (p program) Spec(r *contest.Run) (*contest.Spec, error) {
 
 var errStub = errors.New("as it was told to")
 
+// atOnce is how many records are taken at a time.
+const atOnce = 1000
+
 // wrongAt is which record of the first partition something is done wrong to.
 const wrongAt = 100
 
@@ -60,7 +63,7 @@ func stub(ctx context.Context, fault string, f peer.Flags, t *peer.Table, first 
 	defer c.Close()
 	s := &spoiler{fault: fault}
 	for {
-		fetches := c.PollFetches(ctx)
+		fetches := c.PollRecords(ctx, atOnce)
 		if ctx.Err() != nil {
 			if fault == "ends badly" {
 				return errStub
@@ -89,6 +92,10 @@ func stub(ctx context.Context, fault string, f peer.Flags, t *peer.Table, first 
 			}
 		})
 		sent.Wait()
+		if fault == "slow start" {
+			fault = "none"
+			<-time.After(20 * pollEvery) // time for a look at what has been written
+		}
 	}
 }
 

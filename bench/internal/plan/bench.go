@@ -22,6 +22,10 @@ type Bench struct {
 	Contestants []*contest.Contestant // that have been built
 	Pipes       []*contest.Pipe       // the same
 	Result      *result.Result        // gets what is found
+	// Save, if not nil, is called after each step, to keep what has been found. What it returns ends the benchmark.
+	Save func() error
+	// Alive, if not nil, is called after a step has failed. If the broker is gone, there is no use in going on.
+	Alive func(context.Context) error
 	// Bar makes a progress bar.
 	Bar func([]progress.Step) *progress.Bar
 }
@@ -38,9 +42,14 @@ type step struct {
 // maxFailures is how often a contestant may fail in one case before it is left alone.
 const maxFailures = 2
 
-var errGivenUp = errors.New("it has failed before")
+// What keeps a step from being tried.
+var (
+	errGivenUp = errors.New("it has failed before")
+	errNoInput = errors.New("its input could not be loaded")
+)
 
-// Run runs parts. What fails is noted in the Result; an error means that the benchmark itself cannot go on.
+// Run runs parts. Each step that fails is tried once more. What fails again is noted in the Result, and the rest goes on; an error
+// means that the benchmark itself cannot go on.
 func (b *Bench) Run(ctx context.Context, parts []string) error {
 	var steps []step
 	for _, part := range parts {
@@ -58,36 +67,67 @@ func (b *Bench) run(ctx context.Context, steps []step) error {
 	for i := range steps {
 		s := &steps[i]
 		bar.Begin()
-		outcome, err := b.do(ctx, s)
+		outcome, err := b.twice(ctx, s)
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", s.label, ctx.Err())
 		}
-		if s.run.Contestant == "" {
-			if err != nil {
-				return fmt.Errorf("%s: %w", s.label, err)
-			}
-		} else if !errors.Is(err, errGivenUp) {
-			if err != nil {
-				s.run.Failure, s.run.Values = err.Error(), nil
-			}
-			b.Result.Runs = append(b.Result.Runs, s.run)
-		}
+		b.note(s, err)
 		if err != nil {
 			outcome = fmt.Sprintf("FAILED: %.600v", err)
 		}
 		bar.End(outcome, err == nil)
+		if b.Save != nil {
+			if err := b.Save(); err != nil {
+				return err
+			}
+		}
+		if err != nil && !untried(err) && b.Alive != nil {
+			if dead := b.Alive(ctx); dead != nil {
+				return fmt.Errorf("%s: %w; it cannot go on: %w", s.label, err, dead)
+			}
+		}
 	}
 	return nil
 }
 
-func (b *Bench) do(ctx context.Context, s *step) (string, error) {
+// twice makes a step, and once more if it fails. That it was needed is noted.
+func (b *Bench) twice(ctx context.Context, s *step) (string, error) {
 	if s.run.Contestant != "" {
 		failures := b.Result.Failures(result.Key{Part: s.run.Part, Case: s.run.Case, Contestant: s.run.Contestant})
 		if len(failures) >= maxFailures {
 			return "", errGivenUp
 		}
 	}
-	return s.do(ctx, &s.run)
+	outcome, first := s.do(ctx, &s.run)
+	if first == nil || untried(first) || ctx.Err() != nil {
+		return outcome, first
+	}
+	outcome, err := s.do(ctx, &s.run)
+	if err == nil {
+		b.Result.Troubles = append(b.Result.Troubles, result.Trouble{Step: s.label, Failure: first.Error(), Mended: true})
+		return outcome + fmt.Sprintf(" (at the second try; at the first: %.300v)", first), nil
+	}
+	if err.Error() != first.Error() {
+		err = fmt.Errorf("%w; and before: %w", err, first)
+	}
+	return "", err
+}
+
+func untried(err error) bool { return errors.Is(err, errGivenUp) || errors.Is(err, errNoInput) }
+
+// note puts what a step gave into the Result.
+func (b *Bench) note(s *step, err error) {
+	switch {
+	case errors.Is(err, errGivenUp):
+	case s.run.Contestant != "":
+		if err != nil {
+			s.run.Failure, s.run.Values, s.run.Samples = err.Error(), nil, nil
+		}
+		b.Result.Runs = append(b.Result.Runs, s.run)
+	case err != nil:
+		b.Result.Troubles = append(b.Result.Troubles, result.Trouble{Step: s.label, Failure: err.Error()})
+	default: // a preparation that went well
+	}
 }
 
 func (b *Bench) steps(part string) []step {
@@ -136,9 +176,24 @@ func inRounds[C any](rounds int, all []C, one func(round int, c C) step) (steps 
 	return steps
 }
 
+// inRounds is the same with all rounds for all contestants but the slow ones, which have few.
+func (b *Bench) inRounds(all []*contest.Contestant, one func(round int, c *contest.Contestant) step) []step {
+	return slices.DeleteFunc(inRounds(b.Size.Rounds, all, func(round int, c *contest.Contestant) step {
+		if c.Slow && round > b.Size.FewRounds {
+			return step{}
+		}
+		return one(round, c)
+	}), func(s step) bool { return s.do == nil })
+}
+
+// prepareLimit is how long a preparation may take.
+const prepareLimit = 5 * time.Minute
+
 // prepare is a step that runs nobody.
 func prepare(label string, estimate time.Duration, do func(context.Context) error) step {
 	return step{label: label, kind: label, estimate: estimate, do: func(ctx context.Context, _ *result.Run) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, prepareLimit)
+		defer cancel()
 		return "", do(ctx)
 	}}
 }
@@ -146,7 +201,9 @@ func prepare(label string, estimate time.Duration, do func(context.Context) erro
 // load is a step that fills a topic, to which to will point.
 func (b *Bench) load(part, kase string, spec *lab.InputSpec, to **lab.Input) step {
 	label := fmt.Sprintf("%s %s: load %d events", part, kase, spec.Events)
-	return step{label: label, kind: label, estimate: time.Second + time.Duration(spec.Events)*6*time.Microsecond, do: func(ctx context.Context, _ *result.Run) (string, error) {
+	return step{label: label, kind: label, estimate: time.Second + time.Duration(spec.Events)*8*time.Microsecond, do: func(ctx context.Context, _ *result.Run) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, prepareLimit)
+		defer cancel()
 		in, err := b.Lab.Load(ctx, *spec)
 		if err != nil {
 			return "", err
@@ -163,9 +220,13 @@ func (b *Bench) load(part, kase string, spec *lab.InputSpec, to **lab.Input) ste
 func (b *Bench) unload(part, kase string, inputs ...**lab.Input) step {
 	return prepare(fmt.Sprintf("%s %s: delete the input", part, kase), time.Second, func(ctx context.Context) error {
 		for _, in := range inputs {
+			if *in == nil { // it was not loaded, or has been deleted in a first try
+				continue
+			}
 			if err := b.Lab.Unload(ctx, *in); err != nil {
 				return err
 			}
+			*in = nil
 		}
 		return nil
 	})
@@ -177,6 +238,9 @@ func (b *Bench) trial(part, kase string, round int, c *contest.Contestant, in **
 		run:   result.Run{Part: part, Case: kase, Contestant: c.ID, Round: round},
 		label: fmt.Sprintf("%s %s, round %d: %s", part, kase, round, c.ID), kind: part + kase + c.ID, estimate: estimate,
 		do: func(ctx context.Context, run *result.Run) (string, error) {
+			if *in == nil {
+				return "", errNoInput
+			}
 			t := &lab.Trial{Contestant: c, Input: *in, Limit: b.Size.RunLimit}
 			if change != nil {
 				change(t)
@@ -198,7 +262,7 @@ func values(f *lab.Figures) map[string]float64 {
 	n := float64(f.Events)
 	return map[string]float64{
 		result.Events: n, result.Wall: f.Wall, result.CPU: f.CPU, result.PerMillion: f.PerMillion(), result.Rate: f.Rate(),
-		result.PeakRSS: float64(f.PeakRSS), result.Sent: float64(f.Sent) / n, result.Received: float64(f.Received) / n,
+		result.Counted: float64(f.Counted), result.Cold: f.Cold(), result.PeakRSS: float64(f.PeakRSS), result.Sent: float64(f.Sent) / n, result.Received: float64(f.Received) / n,
 		result.Connections: float64(f.Connections), result.Start: f.Start, result.StartCPU: f.StartCPU, result.FirstOut: f.FirstOut,
 		result.Busy: f.Busy, result.Stolen: f.Stolen,
 	}

@@ -21,7 +21,7 @@ const Enrich = "enrich"
 
 // micro runs the Go benchmarks of pkg/enrich that compare it with others, in ../.
 func (b *Bench) micro() []step {
-	return inRounds(b.Size.Rounds, []string{Enrich}, func(round int, name string) step {
+	return inRounds(b.Size.FewRounds, []string{Enrich}, func(round int, name string) step {
 		return step{
 			run:   result.Run{Part: Micro, Contestant: name, Round: round},
 			label: fmt.Sprintf("%s, round %d: go test -bench Beside ./pkg/enrich", Micro, round), kind: Micro, estimate: 25 * time.Second,

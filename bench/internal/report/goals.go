@@ -245,7 +245,7 @@ func latencyGoals(r *result.Result) (goals []Goal) {
 		limit  float64
 		others []string
 	}{
-		{"at least once", plan.EnricherALO, 10, []string{plan.FranzALO}},
+		{"at least once", plan.EnricherALO, 10, []string{plan.FranzALO, plan.StreamsALO}},
 		{"exactly once", plan.EnricherEO, 150, []string{plan.FranzEO, plan.StreamsEO}},
 	} {
 		p99 := func(who string) measure.Range {

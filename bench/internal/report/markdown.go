@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/callstream/enricher/bench/internal/measure"
 	"github.com/callstream/enricher/bench/internal/plan"
 	"github.com/callstream/enricher/bench/internal/result"
 )
@@ -22,7 +23,7 @@ Figures of one machine: how they compare carries over to others, how large they 
     %s
 
 %s, in one go of %.0f minutes: %d cores (%s), %d GB, %s; the broker runs on the same cores, with its logs on %s.
-Medians of %d rounds, with the least and the greatest in brackets.
+Medians of %d rounds (fewer for slow contestants and in some parts), with the least and the greatest in brackets.
 `, r.Command, r.Began.Format("2 January 2006"), r.Took/60, m.Cores, m.Model, m.MemoryGB, m.Kernel, m.Logs, r.Rounds)
 	failures(&b, r)
 	goals(&b, r)
@@ -45,13 +46,20 @@ func failures(b *strings.Builder, r *result.Result) {
 			lines = append(lines, fmt.Sprintf("- FAILED %s: %s", c.Title, oneLine(c.Failed)))
 		}
 	}
+	for _, t := range r.Troubles {
+		if t.Mended {
+			lines = append(lines, fmt.Sprintf("- At the second try: %s. At the first: %s", t.Step, oneLine(t.Failure)))
+		} else {
+			lines = append(lines, fmt.Sprintf("- FAILED %s: %s", t.Step, oneLine(t.Failure)))
+		}
+	}
 	for i := range r.Runs {
 		if run := &r.Runs[i]; run.Failure != "" {
 			lines = append(lines, fmt.Sprintf("- FAILED %s %s, round %d, %s: %s", run.Part, run.Case, run.Round, run.Contestant, oneLine(run.Failure)))
 		}
 	}
 	if len(lines) > 0 {
-		b.WriteString("\n**Not everything ran:**\n\n" + strings.Join(lines, "\n") + "\n")
+		b.WriteString("\n**Not everything ran, or not at once:**\n\n" + strings.Join(lines, "\n") + "\n")
 	}
 }
 
@@ -105,7 +113,40 @@ func throughput(b *strings.Builder, r *result.Result) {
 	}
 	b.WriteString(`
 Share: the CPU of the enricher with the same delivery, over that of the row. The bytes are those of TCP, of all connections of the process.
-Slow contestants get fewer events, so that all is done in time; a JVM that runs longer would be a little cheaper per event, for its compiler has done its work.
+`)
+	warmUp(b, r)
+}
+
+// warmUp says what does not count.
+func warmUp(b *strings.Builder, r *result.Result) {
+	cases := r.Cases(plan.Throughput)
+	t := newTable(append([]string{"CPU-s per million during the warm-up", "events"}, cases...)...)
+	some := false
+	for _, c := range r.Contestants(plan.Throughput) {
+		row, events := []string{c.Title, "–"}, measure.Range{}
+		for _, codec := range cases {
+			k := result.Key{Part: plan.Throughput, Case: codec, Contestant: c.ID}
+			cold := r.Summary(k, result.Cold)
+			if cold.Max > 0 && events.N == 0 {
+				events = measure.Range{Median: r.Summary(k, result.Events).Median - r.Summary(k, result.Counted).Median, N: 1}
+				row[1] = thousands(int64(events.Median))
+			}
+			row = append(row, spanned(cold))
+		}
+		if events.N > 0 {
+			t.row(row...)
+			some = true
+		}
+	}
+	if !some {
+		return
+	}
+	b.WriteString(`
+A Java machine compiles what is hot while it runs. So Kafka Streams gets more events than the others, and its CPU and its events/s count from the moment at which about half
+of them have been written, in the same process: its start and its warm-up do not count. The enricher's do. What Kafka Streams took before that moment:
+
+` + t.String() + `
+Slow contestants run in fewer rounds; quotients are of the rounds that both have.
 `)
 }
 
@@ -154,7 +195,7 @@ func latency(b *strings.Builder, r *result.Result) {
 ## Latency
 
 From an event's making, which is its record's timestamp, until a reader with read_committed has it, in milliseconds. The reader of the input
-itself is what the broker and the measuring take: an event through the enricher passes the broker twice.
+itself is what the broker and the measuring take: an event through the enricher passes the broker twice. Kafka Streams is warmed up before, at the highest rate.
 
 `)
 	t := newTable("events/s", "", "p50", "p99", "p99.9", "greatest")

@@ -26,6 +26,7 @@ type Result struct {
 	Fields   []string     `json:"fields"`
 	Who      []Contestant `json:"contestants"`
 	Runs     []Run        `json:"runs"`
+	Troubles []Trouble    `json:"troubles,omitempty"`
 	Loads    []Load       `json:"inputs"`
 }
 
@@ -76,6 +77,13 @@ type Run struct {
 	Failure    string             `json:"failure,omitempty"`
 }
 
+// Trouble is a step that failed: one that was mended by a second try, or a preparation, without which others cannot run.
+type Trouble struct {
+	Step    string `json:"step"`
+	Failure string `json:"failure"`
+	Mended  bool   `json:"mended"`
+}
+
 // Sample is one moment of a run.
 type Sample struct {
 	At   float64 `json:"at_s"`
@@ -90,6 +98,8 @@ const (
 	CPU         = "cpu_s"
 	PerMillion  = "cpu_s_per_million"
 	Rate        = "events_per_s"
+	Counted     = "counted_events"         // those after the warm-up, to which the times belong; all, where there is none
+	Cold        = "cold_cpu_s_per_million" // of the warm-up
 	PeakRSS     = "peak_rss"
 	Sent        = "sent_per_event"
 	Received    = "received_per_event"
@@ -144,10 +154,11 @@ func (r *Result) Failures(k Key) (reasons []string) {
 	return reasons
 }
 
-// Failed tells whether any contestant failed. To be skipped is no failure.
+// Failed tells whether any contestant or preparation failed. To be skipped is no failure, nor is what a second try mended.
 func (r *Result) Failed() bool {
 	return slices.ContainsFunc(r.Runs, func(run Run) bool { return run.Failure != "" }) ||
-		slices.ContainsFunc(r.Who, func(c Contestant) bool { return c.Failed != "" })
+		slices.ContainsFunc(r.Who, func(c Contestant) bool { return c.Failed != "" }) ||
+		slices.ContainsFunc(r.Troubles, func(t Trouble) bool { return !t.Mended })
 }
 
 // Cases are the cases of a part in which there are runs, in the order in which they came.

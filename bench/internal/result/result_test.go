@@ -42,6 +42,11 @@ func TestValues(t *testing.T) {
 	r = some()
 	r.Who[1].Failed = "cannot be built"
 	require.True(t, r.Failed())
+	r = some()
+	r.Troubles = []result.Trouble{{Step: "load", Failure: "why", Mended: true}}
+	require.False(t, r.Failed(), "a second try mended it")
+	r.Troubles[0].Mended = false
+	require.True(t, r.Failed())
 }
 
 func TestFile(t *testing.T) {
