@@ -1,0 +1,58 @@
+// Package topic reads topics beside the data path, for the operator's verbs: it connects with what
+// the configuration says of Kafka, and reads a topic once from one point in time to another.
+//
+// It is not the filter's client, which is internal/broker: it joins no group and commits nothing, makes a
+// record of every record, and gives up where the filter would wait. It knows nothing of call events.
+package topic
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/callstream/enricher/internal/config"
+)
+
+const (
+	// dialTimeout bounds the opening of one connection.
+	dialTimeout = 3 * time.Second
+	// answerTimeout is how long Dial waits for any broker: a person waits for it.
+	answerTimeout = 5 * time.Second
+)
+
+// Options are what a client needs to reach the cluster that a configuration names. It is the one
+// place that knows how, for whoever needs options of their own besides.
+func Options(k config.Kafka) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.SeedBrokers(k.Brokers...),
+		kgo.ClientID(k.ClientID),
+		kgo.DialTimeout(dialTimeout),
+	}
+}
+
+// Dial makes a client and waits until one broker answers, for at most five seconds. Further
+// options lie over those of the configuration. The caller closes the client.
+func Dial(ctx context.Context, k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
+	client, err := kgo.NewClient(append(Options(k), more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("make Kafka client: %w", err)
+	}
+
+	wait, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+
+	if err := client.Ping(wait); err != nil {
+		client.Close()
+
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("connect to Kafka: %w", ctx.Err())
+		}
+
+		return nil, fmt.Errorf("kafka.brokers: none of %s answers: %w", strings.Join(k.Brokers, ", "), err)
+	}
+
+	return client, nil
+}

@@ -1,0 +1,90 @@
+package topic_test
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/kafkatest"
+	"github.com/callstream/enricher/internal/topic"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// dial connects to a fake cluster.
+func dial(t *testing.T, addrs []string) *kgo.Client {
+	t.Helper()
+
+	k := config.Default().Kafka
+	k.Brokers = addrs
+
+	client, err := topic.Dial(t.Context(), k)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+
+	return client
+}
+
+func TestDialTakesTheConfiguration(t *testing.T) {
+	c := kafkatest.StartFake(t, kfake.SeedTopics(1, "t"))
+	client := dial(t, c.ListenAddrs())
+	require.Equal(t, "enricher", client.OptValue(kgo.ClientID))
+	require.Equal(t, c.ListenAddrs(), client.OptValue(kgo.SeedBrokers))
+}
+
+func TestDialLetsTheCallerAddOptions(t *testing.T) {
+	c := kafkatest.StartFake(t)
+	k := config.Default().Kafka
+	k.Brokers = c.ListenAddrs()
+
+	client, err := topic.Dial(t.Context(), k, kgo.DefaultProduceTopic("dead"))
+	require.NoError(t, err)
+	defer client.Close()
+	require.Equal(t, "dead", client.OptValue(kgo.DefaultProduceTopic))
+
+	_, err = topic.Dial(t.Context(), k, kgo.DisableIdempotentWrite(), kgo.TransactionalID("x"))
+	require.ErrorContains(t, err, "make Kafka client")
+}
+
+func TestDialSaysThatNoBrokerAnswers(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+
+	addr := closed.Addr().String()
+	require.NoError(t, closed.Close())
+
+	k := config.Default().Kafka
+	k.Brokers = []string{addr, addr}
+
+	_, err = topic.Dial(t.Context(), k)
+	require.ErrorContains(t, err, "kafka.brokers: none of "+addr+", "+addr+" answers: ")
+	require.ErrorContains(t, err, "connection refused")
+	require.NotContains(t, err.Error(), "\n")
+}
+
+// A port that takes connections and says nothing must not hold a person up for long.
+func TestDialGivesUpOnASilentBroker(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts; nobody reads
+	require.NoError(t, err)
+	defer silent.Close() //nolint:errcheck // a test's end
+
+	k := config.Default().Kafka
+	k.Brokers = []string{silent.Addr().String()}
+
+	_, err = topic.Dial(t.Context(), k)
+	require.ErrorContains(t, err, "none of "+silent.Addr().String()+" answers")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	_, err = topic.Dial(ctx, k)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "connect to Kafka")
+}
