@@ -22,7 +22,9 @@ type Config struct {
 	Output     Output     `yaml:"output"`
 	DeadLetter DeadLetter `yaml:"dead_letter"`
 	Delivery   Delivery   `yaml:"delivery"`
+	Roles      []Role     `yaml:"roles"`
 	Routes     []Route    `yaml:"routes"`
+	Retry      Retry      `yaml:"retry"`
 	Catalog    Catalog    `yaml:"catalog"`
 	Enrich     Enrich     `yaml:"enrich"`
 	Limits     Limits     `yaml:"limits"`
@@ -195,7 +197,9 @@ func Default() *Config {
 		},
 		Output:   Output{Compression: CompressionLZ4, Drop: []Droppable{}},
 		Delivery: ExactlyOnce,
+		Roles:    []Role{RoleFilter},
 		Routes:   []Route{},
+		Retry:    defaultRetry(),
 		Catalog:  Catalog{Overlays: []string{}},
 		Enrich:   defaultEnrich(),
 		Limits: Limits{

@@ -50,13 +50,13 @@ func tables(t *testing.T) string {
 			section = strings.TrimSuffix(top, "[]")
 			fmt.Fprintf(&b, "\n### `%s`\n", section)
 
-			if path != "delivery" {
+			if schemas[path]["properties"] != nil || path == "routes" {
 				fmt.Fprintf(&b, "\n%s\n", schemas[section]["description"])
 			}
 
 			b.WriteString("\n| key | values | default | meaning |\n|---|---|---|---|\n")
 
-			if path != "delivery" {
+			if schemas[path]["properties"] != nil || path == "routes" {
 				continue
 			}
 		}

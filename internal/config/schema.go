@@ -64,6 +64,7 @@ func required() []string {
 	return []string{
 		"kafka", "kafka.brokers", "input", "input.topics", "input.group", "output", "output.topic",
 		"routes[].name", "routes[].match", "routes[].topic",
+		"retry.tiers[].topic", "retry.tiers[].wait", "retry.policies[].match", "retry.window.prefixes[].prefix", "retry.window.prefixes[].zone",
 	}
 }
 
@@ -148,7 +149,7 @@ func (g *generator) object(s *schema, v reflect.Value, path string) {
 		}
 	}
 
-	if v.Type() == reflect.TypeFor[Match]() {
+	if v.Type() == reflect.TypeFor[Match]() || v.Type() == reflect.TypeFor[PolicyMatch]() {
 		s.MinProps = 1
 	}
 
@@ -176,9 +177,9 @@ func (g *generator) list(s *schema, v reflect.Value, path string) {
 // words are the closed lists that Config's types do not know.
 func (g *generator) words(path string) []string {
 	switch path {
-	case "routes[].match.fault":
+	case "routes[].match.fault", "retry.policies[].match.fault":
 		return g.known.Faults
-	case "routes[].match.class":
+	case "routes[].match.class", "retry.policies[].match.class":
 		return g.known.Classes
 	case "routes[].match.flags":
 		return g.known.Flags

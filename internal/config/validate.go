@@ -25,6 +25,9 @@ func (c *Config) validate(known strictyaml.Mistakes) strictyaml.Mistakes {
 	v.input()
 	v.topics()
 	v.routes()
+	v.roles()
+	v.retry()
+	v.policies()
 	v.enrich()
 	v.limits()
 
@@ -233,6 +236,19 @@ func (v *validator) routes() {
 			first[name] = i
 		}
 	}
+}
+
+func (v *validator) roles() {
+	if len(v.c.Roles) == 0 {
+		v.bad("roles", "is empty: name one of filter, delay")
+	}
+
+	names := make([]string, 0, len(v.c.Roles))
+	for _, r := range v.c.Roles {
+		names = append(names, string(r))
+	}
+
+	v.unique("roles", names)
 }
 
 func (v *validator) routeTopic(path, topic string) {

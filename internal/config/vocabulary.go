@@ -48,6 +48,16 @@ func (c *Config) CheckWords(known Vocabulary) error {
 		check(match+"source", r.Match.Source, known.Sources)
 	}
 
+	for i, p := range c.Retry.Policies {
+		policy := at("retry.policies", i)
+		check(policy+".match.fault", p.Match.Fault, known.Faults)
+		check(policy+".match.class", p.Match.Class, known.Classes)
+
+		if p.Class != "" {
+			check(policy+".class", []string{p.Class}, known.Classes)
+		}
+	}
+
 	check("enrich.fields", c.Enrich.Fields, known.Members)
 	check("enrich.headers", c.Enrich.Headers, known.Headers)
 
