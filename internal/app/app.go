@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/config"
@@ -22,30 +23,32 @@ import (
 
 // App is the program, made and not yet running.
 type App struct {
-	cfg      *config.Config
-	log      *zap.Logger
-	client   *broker.Client
-	pipeline *pipeline.Pipeline
-	ops      *ops.Server // nil: turned off
+	log       *zap.Logger
+	client    *broker.Client
+	pipelines []*pipeline.Pipeline // one for each role
+	ops       *ops.Server          // nil: turned off
 }
 
 // New makes everything that can be made without a broker, so that mistakes show before the
 // group is joined. A *ConfigError is the configuration's fault.
 func New(cfg *config.Config, log *zap.Logger) (*App, error) {
-	snap, err := catalog.Load(cfg.Catalog.Overlays...)
+	snap, err := Catalog(cfg)
 	if err != nil {
-		return nil, &ConfigError{fmt.Errorf("catalog.overlays: %w", err)}
+		return nil, &ConfigError{err}
 	}
 	enricher, err := enrich.New(snap, EnrichOptions(cfg))
 	if err != nil {
 		return nil, &ConfigError{fmt.Errorf("enrich: %w", err)}
 	}
-	pipe, err := pipelineConfig(cfg)
+	roles, topics, err := pipelineConfigs(cfg)
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
-	client := broker.NewClient(broker.Config{Brokers: cfg.Kafka.Brokers, ClientID: cfg.Kafka.ClientID, Topics: pipe.AllTopics(), Log: log.Named("client")})
-	a := &App{cfg: cfg, log: log, client: client, pipeline: pipeline.New(pipe, client, enricher, log)}
+	client := broker.NewClient(broker.Config{Brokers: cfg.Kafka.Brokers, ClientID: cfg.Kafka.ClientID, Topics: topics, Log: log.Named("client")})
+	a := &App{log: log, client: client}
+	for _, role := range roles {
+		a.pipelines = append(a.pipelines, pipeline.New(role, client, enricher, log.Named(role.Role.String())))
+	}
 	if cfg.Ops.Listen != "" {
 		if a.ops, err = ops.Listen(cfg.Ops.Listen, a.metrics(snap), a.live, a.ready); err != nil {
 			return nil, fmt.Errorf("start: %w", err)
@@ -56,6 +59,15 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	return a, nil
 }
 
+// Catalog is the one that a configuration asks for.
+func Catalog(cfg *config.Config) (*catalog.Snapshot, error) {
+	snap, err := catalog.Load(cfg.Catalog.Overlays...)
+	if err != nil {
+		return nil, fmt.Errorf("catalog.overlays: %w", err)
+	}
+	return snap, nil
+}
+
 // ConfigError is a mistake in the configuration or in a file that it names.
 type ConfigError struct{ Err error }
 
@@ -64,8 +76,16 @@ func (e *ConfigError) Error() string { return e.Err.Error() }
 // Unwrap returns the mistake.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// Pipeline is the filter, for those who want to look at its figures.
-func (a *App) Pipeline() *pipeline.Pipeline { return a.pipeline }
+// Pipeline is that of a role, for those who want to look at its figures; nil if this process has
+// another role.
+func (a *App) Pipeline(role pipeline.Role) *pipeline.Pipeline {
+	for _, p := range a.pipelines {
+		if p.Role() == role {
+			return p
+		}
+	}
+	return nil
+}
 
 // OpsAddr is the address that health and metrics are served on, with the real port; "" if they
 // are turned off.
@@ -76,7 +96,7 @@ func (a *App) OpsAddr() string {
 	return a.ops.Addr()
 }
 
-// Run filters until ctx ends; then it drains, commits and leaves the group. The operator's
+// Run works until ctx ends or a role fails; then it drains, commits and leaves the groups. The operator's
 // endpoints answer until the very end.
 func (a *App) Run(ctx context.Context) error {
 	defer a.client.Close()
@@ -88,9 +108,16 @@ func (a *App) Run(ctx context.Context) error {
 	} else {
 		served <- nil
 	}
-	err := a.pipeline.Run(ctx)
-	totals := a.pipeline.Ledger.Totals()
-	a.log.Info("stopped", zap.Stringer("ledger", totals), zap.Bool("conserved", totals.Conserved()))
+	roles, rolesCtx := errgroup.WithContext(ctx)
+	for _, p := range a.pipelines {
+		roles.Go(func() error {
+			err := p.Run(rolesCtx)
+			totals := p.Ledger.Totals()
+			a.log.Info("stopped", zap.Stringer("role", p.Role()), zap.Stringer("ledger", totals), zap.Bool("conserved", totals.Conserved()))
+			return err
+		})
+	}
+	err := roles.Wait()
 	stopOps()
 	return errors.Join(err, <-served)
 }
@@ -103,7 +130,9 @@ func (a *App) metrics(snap *catalog.Snapshot) prometheus.Gatherer {
 	}, []string{"version", "catalog"})
 	info.WithLabelValues(version(), snap.ID()).Set(1)
 	reg.MustRegister(info)
-	a.pipeline.Register(reg)
+	for _, p := range a.pipelines {
+		p.Register(reg)
+	}
 	return reg
 }
 
@@ -116,15 +145,29 @@ func version() string {
 
 // live says that the process answers, whatever the brokers do.
 func (a *App) live() ops.Health {
-	return ops.Health{OK: true, State: a.pipeline.State().String()}
+	return ops.Health{OK: true, State: a.least().State().String()}
 }
 
-// ready says whether the process takes part in the group.
+// ready says whether the process takes part in its groups.
 func (a *App) ready() ops.Health {
-	state := a.pipeline.State()
+	p := a.least()
+	state := p.State()
 	h := ops.Health{OK: state == pipeline.Running, State: state.String()}
 	if !h.OK {
 		h.Reason = state.Reason()
+		if len(a.pipelines) > 1 {
+			h.Reason = p.Role().String() + ": " + h.Reason
+		}
 	}
 	return h
+}
+
+// least is the pipeline that says most about what is wrong: the first that does not run.
+func (a *App) least() *pipeline.Pipeline {
+	for _, p := range a.pipelines {
+		if p.State() != pipeline.Running {
+			return p
+		}
+	}
+	return a.pipelines[0]
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/kafkatest"
 	"github.com/callstream/enricher/internal/ops"
+	"github.com/callstream/enricher/internal/pipeline"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -172,7 +173,7 @@ func TestRunAnswersTheOperator(t *testing.T) {
 	release := hold(cluster)
 	r := start(t, configFor(cluster.ListenAddrs()...))
 
-	r.until("joining", func() bool { return r.app.Pipeline().State().String() == "joining" })
+	r.until("joining", func() bool { return r.app.Pipeline(pipeline.Filter).State().String() == "joining" })
 	code, h := r.health("/livez")
 	require.Equal(t, http.StatusOK, code, "it lives, whatever the brokers do")
 	require.Equal(t, ops.Health{OK: true, State: "joining"}, h)
@@ -196,21 +197,21 @@ func TestRunAnswersTheOperator(t *testing.T) {
 		t.Helper()
 		r.until(line, func() bool { _, body = r.get("/metrics"); return containsLine(body, line) })
 	}
-	has(`enricher_events_total{outcome="enriched"} 1`)
-	has(`enricher_events_total{outcome="malformed"} 1`)
-	has(`enricher_events_by_code_total{code="3010"} 1`)
-	has(`enricher_route_records_total{route="retry"} 1`)
-	require.Regexp(t, `(?m)^enricher_partition_events_total\{outcome="enriched",partition="[01]",topic="calls.raw"\} 1$`, body)
-	require.Regexp(t, `(?m)^enricher_partition_results_total\{partition="[01]",to="output",topic="calls.raw"\} 1$`, body)
-	require.Regexp(t, `(?m)^enricher_partition_results_total\{partition="[01]",to="dead_letter",topic="calls.raw"\} 1$`, body)
-	has(`enricher_partition_lag_records{partition="0",topic="calls.raw"} 0`)
-	has(`enricher_partition_lag_records{partition="1",topic="calls.raw"} 0`)
+	has(`enricher_events_total{outcome="enriched",role="filter"} 1`)
+	has(`enricher_events_total{outcome="malformed",role="filter"} 1`)
+	has(`enricher_events_by_code_total{code="3010",role="filter"} 1`)
+	has(`enricher_route_records_total{role="filter",route="retry"} 1`)
+	require.Regexp(t, `(?m)^enricher_partition_events_total\{outcome="enriched",partition="[01]",role="filter",topic="calls.raw"\} 1$`, body)
+	require.Regexp(t, `(?m)^enricher_partition_results_total\{partition="[01]",role="filter",to="output",topic="calls.raw"\} 1$`, body)
+	require.Regexp(t, `(?m)^enricher_partition_results_total\{partition="[01]",role="filter",to="dead_letter",topic="calls.raw"\} 1$`, body)
+	has(`enricher_partition_lag_records{partition="0",role="filter",topic="calls.raw"} 0`)
+	has(`enricher_partition_lag_records{partition="1",role="filter",topic="calls.raw"} 0`)
 	require.Regexp(t, `(?m)^enricher_build_info\{catalog="plivo-voice@[^"]+\+[0-9a-f]{8}",version="[^"]*"\} 1$`, body)
 
 	addr := r.app.OpsAddr()
 	require.NoError(t, r.stop())
-	require.Equal(t, "stopped", r.app.Pipeline().State().String())
-	require.True(t, r.app.Pipeline().Ledger.Totals().Conserved())
+	require.Equal(t, "stopped", r.app.Pipeline(pipeline.Filter).State().String())
+	require.True(t, r.app.Pipeline(pipeline.Filter).Ledger.Totals().Conserved())
 	_, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 	require.Error(t, err, "the address is free again")
 }
@@ -225,7 +226,7 @@ func TestRunWithoutTheOperatorsEndpoints(t *testing.T) {
 	cfg.Ops.Listen = ""
 	r := start(t, cfg)
 	require.Empty(t, r.app.OpsAddr())
-	r.until("running", func() bool { return r.app.Pipeline().State().String() == "running" })
+	r.until("running", func() bool { return r.app.Pipeline(pipeline.Filter).State().String() == "running" })
 	require.NoError(t, r.stop())
 }
 

@@ -3,11 +3,13 @@ package app
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/pipeline"
+	"github.com/callstream/enricher/internal/retry"
 	"github.com/callstream/enricher/internal/route"
 	"github.com/callstream/enricher/pkg/enrich"
 )
@@ -23,7 +25,36 @@ func EnrichOptions(cfg *config.Config) enrich.Options {
 	}
 }
 
-// pipelineConfig is the part that the pipeline wants.
+// pipelineConfigs is what the pipelines of this process's roles want, and all topics that they use.
+func pipelineConfigs(cfg *config.Config) (roles []pipeline.Config, topics []string, err error) {
+	filter, err := pipelineConfig(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, role := range cfg.Roles {
+		p := filter
+		if role == config.RoleDelay {
+			p = delayConfig(cfg, filter)
+		}
+		roles = append(roles, p)
+		topics = append(topics, p.AllTopics()...)
+	}
+	slices.Sort(topics)
+	return roles, slices.Compact(topics), nil
+}
+
+// delayConfig is the part that the pipeline of the delay role wants.
+func delayConfig(cfg *config.Config, p pipeline.Config) pipeline.Config {
+	p.Role, p.Group, p.Output = pipeline.Delay, cfg.DelayGroup(), cfg.Retry.Due
+	p.Topics, p.Routes, p.Drop = nil, nil, [enrich.NumOutcomes]bool{}
+	for _, tier := range cfg.Retry.Tiers {
+		p.Topics = append(p.Topics, tier.Topic)
+	}
+	p.Start, p.OutOfRange, p.ReadCommitted = broker.Earliest, pipeline.ToEarliest, true
+	return p
+}
+
+// pipelineConfig is the part that the pipeline of the filter wants.
 func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
 	codec, err := recordbatch.ParseCodec(string(cfg.Output.Compression))
 	if err != nil {
@@ -47,7 +78,58 @@ func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
 	if p.Routes, err = Routes(cfg); err != nil {
 		return pipeline.Config{}, err
 	}
+	if cfg.Retry.On() {
+		if p.Retry, err = loop(&cfg.Retry); err != nil {
+			return pipeline.Config{}, fmt.Errorf("retry: %w", err)
+		}
+	}
 	return p, nil
+}
+
+// loop is the part of both roles that the retry loop wants.
+func loop(r *config.Retry) (*pipeline.Retry, error) {
+	lc := retry.Config{MaxAge: r.MaxAge, AssumeFirst: r.AssumeFirstAttempt}
+	for _, tier := range r.Tiers {
+		lc.Tiers = append(lc.Tiers, retry.Tier(tier))
+	}
+	fc := retry.FieldsConfig{ZonesByPrefix: map[string]string{}}
+	if r.Cancel.Topic != "" {
+		fc.Key = r.Cancel.Key
+	}
+	var err error
+	if r.Window.From != "" {
+		if lc.Window, err = window(&r.Window); err != nil {
+			return nil, fmt.Errorf("window: %w", err)
+		}
+		fc.Zone, fc.Number = r.Window.ZonePaths, r.Window.NumberPaths
+		for _, p := range r.Window.Prefixes {
+			fc.ZonesByPrefix[p.Prefix] = p.Zone
+		}
+	}
+	p := &pipeline.Retry{GaveUp: r.GaveUp, Cancels: r.Cancel.Topic, MaxAge: r.MaxAge, DuePerSecond: float64(r.DuePerSecond)}
+	if p.Loop, err = retry.New(lc); err != nil {
+		return nil, err
+	}
+	if p.Fields, err = retry.NewFields(fc); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func window(w *config.Window) (*retry.Window, error) {
+	from, err := config.ParseTimeOfDay(w.From)
+	if err != nil {
+		return nil, fmt.Errorf("from: %w", err)
+	}
+	to, err := config.ParseTimeOfDay(w.To)
+	if err != nil {
+		return nil, fmt.Errorf("to: %w", err)
+	}
+	c := retry.WindowConfig{From: int(from.Minutes()), To: int(to.Minutes()), Default: w.Zone, Spread: w.Spread}
+	for _, d := range w.Days {
+		c.Days = append(c.Days, d.Day())
+	}
+	return retry.NewWindow(c)
 }
 
 // Drops tells of each outcome whether its events are kept out of the output topic.

@@ -203,7 +203,7 @@ func TestMissingTopicNamesTheCommand(t *testing.T) {
 	_, err := client.Topics(deadline(t), []string{"in", "nowhere"})
 	require.ErrorContains(t, err, `topic "nowhere" does not exist`)
 	require.ErrorContains(t, err, "kafka-topics.sh --bootstrap-server")
-	require.NoError(t, client.CreateTopics(deadline(t), []string{"nowhere", "in"}, 3))
+	require.NoError(t, client.CreateTopics(deadline(t), []string{"nowhere", "in"}, 3, nil))
 	topics, err := client.Topics(deadline(t), []string{"in", "nowhere"})
 	require.NoError(t, err)
 	require.EqualValues(t, 3, topics["nowhere"].Partitions)

@@ -97,6 +97,9 @@ func NewClient(cfg Config) *Client {
 	}
 }
 
+// Brokers are the addresses that the client began with.
+func (c *Client) Brokers() []string { return c.brokers }
+
 // Close closes the idle connections; those in use close when they fall idle.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 

@@ -102,39 +102,51 @@ func allowed(ops int32, op int) bool { return ops == -1<<31 || ops&(1<<op) != 0 
 // MaxMessageBytes reads max.message.bytes of topics. Without the right to describe
 // configurations (or on an error) a topic is left out.
 func (c *Client) MaxMessageBytes(ctx context.Context, names []string) map[string]int {
-	req := kmsg.NewPtrDescribeConfigsRequest()
-	req.SetVersion(1)
-	for _, n := range names {
-		r := kmsg.NewDescribeConfigsRequestResource()
-		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, n
-		r.ConfigNames = []string{"max.message.bytes"}
-		req.Resources = append(req.Resources, r)
-	}
 	limits := map[string]int{}
-	resp, err := c.Request(ctx, AnyNode, req)
-	if err != nil {
-		return limits
-	}
-	dc, ok := resp.(*kmsg.DescribeConfigsResponse)
-	if !ok {
-		return limits
-	}
-	for i := range dc.Resources {
-		r := &dc.Resources[i]
-		for j := range r.Configs {
-			if v := r.Configs[j].Value; r.Configs[j].Name == "max.message.bytes" && v != nil {
-				if n, err := strconv.Atoi(*v); err == nil && n > 0 {
-					limits[r.ResourceName] = n
-				}
-			}
+	for topic, settings := range c.TopicSettings(ctx, names, "max.message.bytes") {
+		if n, err := strconv.Atoi(settings["max.message.bytes"]); err == nil && n > 0 {
+			limits[topic] = n
 		}
 	}
 	return limits
 }
 
+// TopicSettings reads settings of topics, by topic and name. Without the right to describe
+// configurations (or on an error) a topic is left out.
+func (c *Client) TopicSettings(ctx context.Context, names []string, settings ...string) map[string]map[string]string {
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.SetVersion(1)
+	for _, n := range names {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName, r.ConfigNames = kmsg.ConfigResourceTypeTopic, n, settings
+		req.Resources = append(req.Resources, r)
+	}
+	found := map[string]map[string]string{}
+	resp, err := c.Request(ctx, AnyNode, req)
+	if err != nil {
+		return found
+	}
+	dc, ok := resp.(*kmsg.DescribeConfigsResponse)
+	if !ok {
+		return found
+	}
+	for i := range dc.Resources {
+		r := &dc.Resources[i]
+		for j := range r.Configs {
+			if v := r.Configs[j].Value; v != nil {
+				if found[r.ResourceName] == nil {
+					found[r.ResourceName] = map[string]string{}
+				}
+				found[r.ResourceName][r.Configs[j].Name] = *v
+			}
+		}
+	}
+	return found
+}
+
 // CreateTopics makes topics with the brokers' default replication; those that exist
-// already are left as they are.
-func (c *Client) CreateTopics(ctx context.Context, names []string, partitions int32) error {
+// already are left as they are. settings are those of single topics, by topic and name.
+func (c *Client) CreateTopics(ctx context.Context, names []string, partitions int32, settings map[string]map[string]string) error {
 	controller, err := c.controller(ctx)
 	if err != nil {
 		return err
@@ -145,6 +157,11 @@ func (c *Client) CreateTopics(ctx context.Context, names []string, partitions in
 	for _, n := range names {
 		t := kmsg.NewCreateTopicsRequestTopic()
 		t.Topic, t.NumPartitions, t.ReplicationFactor = n, partitions, -1
+		for name, value := range settings[n] {
+			cfg := kmsg.NewCreateTopicsRequestTopicConfig()
+			cfg.Name, cfg.Value = name, new(value)
+			t.Configs = append(t.Configs, cfg)
+		}
 		req.Topics = append(req.Topics, t)
 	}
 	resp, err := c.Request(ctx, controller, req)

@@ -154,6 +154,6 @@ func (r *run) await(ctx context.Context, produced <-chan struct{}) error {
 func (r *run) progress() Progress {
 	return Progress{
 		Made: r.src.made.Load(), Goal: int64(r.src.opt.Events), Seen: r.rd.out.Load(),
-		Elapsed: time.Since(r.begun), Totals: r.filter.Pipeline().Ledger.Totals(),
+		Elapsed: time.Since(r.begun), Totals: r.filter.Pipeline(pipeline.Filter).Ledger.Totals(),
 	}
 }

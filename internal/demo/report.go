@@ -43,7 +43,7 @@ type CodeCount struct {
 }
 
 func (r *run) report() *Report {
-	t := r.filter.Pipeline().Ledger.Totals()
+	t := r.filter.Pipeline(pipeline.Filter).Ledger.Totals()
 	made := r.src.made.Load()
 	rep := &Report{
 		In: t.In, Out: r.rd.out.Load(), Outcomes: t.Outcomes, DeadLettered: t.Dead, Filtered: t.Filtered, Routes: t.Routes,

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTallyAllocatesNothing(t *testing.T) {
-	results, l, tally := outcomes(t), newLedger(nil), newTally(0)
+	results, l, tally := outcomes(t), newLedger(nil, nil), newTally(0, 0)
 	require.Zero(t, testing.AllocsPerRun(10, func() {
 		for _, res := range results {
 			tally.event(res)

@@ -245,15 +245,15 @@ func outcomes(tb testing.TB) []*enrich.Result {
 
 // BenchmarkTally is the count of an event, and of a chunk of a thousand into the ledger.
 func BenchmarkTally(b *testing.B) {
-	results, l := outcomes(b), newLedger(nil)
+	results, l := outcomes(b), newLedger(nil, nil)
 	b.Run("event", func(b *testing.B) {
-		t := newTally(0)
+		t := newTally(0, 0)
 		for i := 0; b.Loop(); i++ {
 			t.event(results[i%len(results)])
 		}
 	})
 	b.Run("flush", func(b *testing.B) {
-		t := newTally(0)
+		t := newTally(0, 0)
 		b.ReportAllocs()
 		for b.Loop() {
 			for _, res := range results {

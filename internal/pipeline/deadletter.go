@@ -62,7 +62,7 @@ func (w *worker) deadLetter(rec *recordbatch.Record, reason, detail string) erro
 	if size := broker.BatchSize(&w.out); size > w.p.dead.maxRecord {
 		return fmt.Errorf("offset %d: a dead letter of %d bytes, its headers alone, is larger than topic %q takes (%d): raise its max.message.bytes", rec.Offset, size, w.p.dead.topic, w.p.dead.maxRecord)
 	}
-	if err := w.append(w.p.dead, rec); err != nil {
+	if err := w.append(w.p.dead, rec, &w.out); err != nil {
 		return err
 	}
 	w.tally.dead(reason)

@@ -15,6 +15,7 @@ import (
 
 const (
 	fetchWait      = 500 * time.Millisecond // an idle request
+	fetchWaitDelay = 100 * time.Millisecond // an idle request of the delay role, whose other partitions may come due meanwhile
 	fetchWaitShort = 10 * time.Millisecond  // while partitions are left out because their workers are behind
 	fetchMaxBytes  = 2 << 20                // of one answer
 	fetchBudget    = 8 * fetchMaxBytes      // of answers that workers are not done with
@@ -85,9 +86,9 @@ func (s *session) fetchFrom(node int32, kick chan struct{}) {
 	idle := time.NewTimer(leaderCheck)
 	defer idle.Stop()
 	for turn := 0; s.buffers.Wait(s.fetch); turn++ {
-		req := s.plan(node, turn)
+		req, pause := s.plan(node, turn)
 		if len(req.Partitions) == 0 {
-			idle.Reset(leaderCheck)
+			idle.Reset(min(leaderCheck, pause))
 			select {
 			case <-s.fetch.Done():
 			case <-kick:
@@ -117,15 +118,17 @@ func (s *session) fetchFrom(node int32, kick chan struct{}) {
 	}
 }
 
-// plan makes the next request to a broker: its partitions whose workers have room. The
-// order rotates, because a broker fills its answer from the front.
-func (s *session) plan(node int32, turn int) *broker.FetchRequest {
-	req := &broker.FetchRequest{
-		Node: node, Rack: s.p.cfg.Rack, MaxWait: fetchWait, MaxBytes: fetchMaxBytes, ReadCommitted: s.p.cfg.ReadCommitted,
+// plan makes the next request to a broker: its partitions whose workers have room and that need not wait;
+// the first of those that do may be asked for after pause. The order rotates, because a broker fills
+// its answer from the front.
+func (s *session) plan(node int32, turn int) (req *broker.FetchRequest, pause time.Duration) {
+	pause = s.p.fetchWait()
+	req = &broker.FetchRequest{
+		Node: node, Rack: s.p.cfg.Rack, MaxWait: pause, MaxBytes: fetchMaxBytes, ReadCommitted: s.p.cfg.ReadCommitted,
 	}
 	layout, err := s.p.client.Layout(s.fetch)
 	if err != nil {
-		return req
+		return req, pause
 	}
 	now := time.Now()
 	s.mu.Lock()
@@ -135,14 +138,36 @@ func (s *session) plan(node int32, turn int) *broker.FetchRequest {
 		if part.asked || part.doubt || s.source(part, layout) != node {
 			continue
 		}
-		if part.outstanding >= prefetch || now.Before(part.retryAt) {
+		if part.outstanding >= prefetch {
 			req.MaxWait = fetchWaitShort
 			continue
 		}
-		part.asked, part.askedTurn = true, part.turn
-		req.Partitions = append(req.Partitions, broker.FetchPartition{TopicPartition: part.TopicPartition, Offset: part.next, MaxBytes: s.p.cfg.FetchBytes})
+		if rest := part.retryAt.Sub(now); rest > 0 {
+			pause = min(pause, rest)
+			req.MaxWait = min(req.MaxWait, max(rest, fetchWaitShort))
+			continue
+		}
+		part.asked, part.askedTurn, part.waiting = true, part.turn, 0
+		req.Partitions = append(req.Partitions, broker.FetchPartition{TopicPartition: part.TopicPartition, Offset: part.next, MaxBytes: s.p.fetchBytes()})
 	}
-	return req
+	return req, pause
+}
+
+func (p *Pipeline) fetchWait() time.Duration {
+	if p.cfg.Role == Delay {
+		return fetchWaitDelay
+	}
+	return fetchWait
+}
+
+// heldFetchBytes is asked of a partition by the delay role: it fetches what is held more than once.
+const heldFetchBytes = 128 << 10
+
+func (p *Pipeline) fetchBytes() int32 {
+	if p.cfg.Role == Delay {
+		return min(p.cfg.FetchBytes, heldFetchBytes)
+	}
+	return p.cfg.FetchBytes
 }
 
 // source is the broker to read a partition from: the preferred replica while there is
@@ -296,14 +321,33 @@ func (s *session) reset(part *partition, logStart int64) {
 	part.inbox <- &chunk{from: part.next, turn: part.turn} // has room: the request that failed was made because there was
 }
 
-// refetch sets a partition back to an offset: what was fetched or asked for from there on is
-// of an earlier turn and not used.
-func (s *session) refetch(part *partition, offset int64) (turn int) {
+// refetch sets a partition back to an offset, from some time on: what was fetched or asked for
+// from there on is of an earlier turn and not used.
+func (s *session) refetch(part *partition, offset int64, at time.Time) (turn int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	part.turn++
-	part.next, part.retryAt = offset, time.Now().Add(retryPause)
+	part.next, part.retryAt = offset, at
 	return part.turn
+}
+
+// hold is refetch for a partition whose next record has to wait.
+func (s *session) hold(part *partition, h hold, at time.Time) (turn int) {
+	turn = s.refetch(part, h.offset, at)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	part.waiting = h.since
+	s.kick() // a fetcher may be idle for longer than the partition has to wait
+	return turn
+}
+
+func (s *session) kick() {
+	for _, kick := range s.fetchers {
+		select {
+		case kick <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // finished tells the fetcher that a worker has room again.
@@ -311,13 +355,7 @@ func (s *session) finished(part *partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	part.outstanding--
-	if part.outstanding != prefetch-1 { // it was not left out of a request
-		return
-	}
-	for _, kick := range s.fetchers {
-		select {
-		case kick <- struct{}{}:
-		default:
-		}
+	if part.outstanding == prefetch-1 { // it may have been left out of a request
+		s.kick()
 	}
 }

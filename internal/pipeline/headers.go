@@ -12,6 +12,9 @@ import (
 // has no field for it.
 const headerAttempt = "hangup-attempt"
 
+// headerRetryID names a redial, so that who dials it may know it again.
+const headerRetryID = "hangup-retry-id"
+
 // attemptHeader finds the last header of that name; nil without one. Headers have been
 // checked by the reader.
 func attemptHeader(raw []byte) (value []byte) {

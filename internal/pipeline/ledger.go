@@ -3,10 +3,12 @@ package pipeline
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/retry"
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
@@ -15,6 +17,10 @@ import (
 //
 //	in = enriched + unknown_code + no_code + malformed + tombstone
 //	   = output + dead-lettered + filtered
+//
+// and for the delay role, whose output is the due topic:
+//
+//	in = output + moved + gave up + cancelled + dead-lettered
 type Ledger struct {
 	Abandoned atomic.Int64 // records given up at a revocation, unacknowledged; their input is repeated
 	Replaced  atomic.Int64 // events that had an object under the field already
@@ -26,6 +32,14 @@ type Ledger struct {
 	reasons    map[string]int64         // dead letters by reason
 	codes      map[int32]int64          // events by code, known or not
 	otherCodes int64
+	tiers      []TierCount
+	gaveUp     map[retry.Reason]int64
+}
+
+// TierCount counts the records written to a tier of the retry loop.
+type TierCount struct {
+	Topic   string
+	Entered int64
 }
 
 // Account is the ledger of one input partition, for as long as the process runs.
@@ -34,11 +48,17 @@ type Account struct {
 	Output   int64                     // handed to the output topic
 	Dead     int64                     // handed to the dead-letter topic
 	Filtered int64                     // left out because the configuration says so
+
+	// Of the delay role.
+	Retries   int64 // read from a tier
+	Moved     int64 // handed to a further tier
+	GaveUp    int64 // handed to the topic of calls that are given up
+	Cancelled int64 // left out because of a cancel record
 }
 
 // In is the number of events read.
 func (a *Account) In() int64 {
-	var in int64
+	in := a.Retries
 	for _, n := range a.Outcomes {
 		in += n
 	}
@@ -46,7 +66,9 @@ func (a *Account) In() int64 {
 }
 
 // conserved tells whether each event went to one place.
-func (a *Account) conserved() bool { return a.In() == a.Output+a.Dead+a.Filtered }
+func (a *Account) conserved() bool {
+	return a.In() == a.Output+a.Dead+a.Filtered+a.Moved+a.GaveUp+a.Cancelled
+}
 
 func (a *Account) add(b *Account) {
 	for i, n := range b.Outcomes {
@@ -55,6 +77,10 @@ func (a *Account) add(b *Account) {
 	a.Output += b.Output
 	a.Dead += b.Dead
 	a.Filtered += b.Filtered
+	a.Retries += b.Retries
+	a.Moved += b.Moved
+	a.GaveUp += b.GaveUp
+	a.Cancelled += b.Cancelled
 }
 
 // RouteCount counts the copies of one route.
@@ -67,8 +93,14 @@ type RouteCount struct {
 // sends random codes must not fill the memory, or the metrics.
 const maxCodes = 512
 
-func newLedger(routes []Route) *Ledger {
-	l := &Ledger{partitions: map[broker.TopicPartition]*Account{}, acked: map[string]*atomic.Int64{}, reasons: map[string]int64{}, codes: map[int32]int64{}, Routes: make([]RouteCount, len(routes))}
+func newLedger(routes []Route, tiers []retry.Tier) *Ledger {
+	l := &Ledger{
+		partitions: map[broker.TopicPartition]*Account{}, acked: map[string]*atomic.Int64{}, reasons: map[string]int64{}, codes: map[int32]int64{},
+		gaveUp: map[retry.Reason]int64{}, Routes: make([]RouteCount, len(routes)),
+	}
+	for _, tier := range tiers {
+		l.tiers = append(l.tiers, TierCount{Topic: tier.Topic})
+	}
 	for i, r := range routes {
 		l.Routes[i].Name = r.Name
 	}
@@ -94,6 +126,9 @@ type Totals struct {
 	Output     int64
 	Dead       int64
 	Filtered   int64
+	Retries    int64 // this and the next two are of the delay role
+	Moved      int64
+	Cancelled  int64
 	Abandoned  int64
 	Replaced   int64
 	Routes     map[string]int64
@@ -101,13 +136,15 @@ type Totals struct {
 	Reasons    map[string]int64
 	Codes      map[int32]int64
 	OtherCodes int64 // events whose code came after maxCodes others
+	Tiers      []TierCount
+	GaveUp     map[string]int64 // records handed to the topic of calls that are given up, by reason
 }
 
 // Totals reads the ledger. While events flow the figures may be a batch apart.
 func (l *Ledger) Totals() Totals {
 	t := Totals{
 		Partitions: map[broker.TopicPartition]Account{}, Outcomes: map[string]int64{}, Routes: map[string]int64{},
-		Acked: map[string]int64{}, Reasons: map[string]int64{}, Codes: map[int32]int64{},
+		Acked: map[string]int64{}, Reasons: map[string]int64{}, Codes: map[int32]int64{}, GaveUp: map[string]int64{},
 		Abandoned: l.Abandoned.Load(), Replaced: l.Replaced.Load(),
 	}
 	for i := range l.Routes {
@@ -121,6 +158,11 @@ func (l *Ledger) Totals() Totals {
 		sum.add(a)
 	}
 	t.In, t.Output, t.Dead, t.Filtered = sum.In(), sum.Output, sum.Dead, sum.Filtered
+	t.Retries, t.Moved, t.Cancelled = sum.Retries, sum.Moved, sum.Cancelled
+	t.Tiers = slices.Clone(l.tiers)
+	for reason, n := range l.gaveUp {
+		t.GaveUp[string(reason)] = n
+	}
 	for i, n := range sum.Outcomes {
 		t.Outcomes[enrich.Outcome(i).String()] = n
 	}
@@ -145,6 +187,12 @@ func (t Totals) Conserved() bool {
 	for _, n := range t.Routes {
 		handed += n
 	}
+	for _, tier := range t.Tiers {
+		handed += tier.Entered
+	}
+	for _, n := range t.GaveUp {
+		handed += n
+	}
 	var acked int64
 	for _, n := range t.Acked {
 		acked += n
@@ -154,6 +202,13 @@ func (t Totals) Conserved() bool {
 
 // String is the conservation line.
 func (t Totals) String() string {
+	if t.Retries > 0 {
+		var gaveUp int64
+		for _, n := range t.GaveUp {
+			gaveUp += n
+		}
+		return fmt.Sprintf("in %d from %d partitions = due %d + moved %d + gave up %d + cancelled %d + dead-lettered %d", t.In, len(t.Partitions), t.Output, t.Moved, gaveUp, t.Cancelled, t.Dead)
+	}
 	return fmt.Sprintf("in %d from %d partitions = enriched %d + unknown_code %d + no_code %d + malformed %d + tombstone %d = output %d + dead-lettered %d + filtered %d",
 		t.In, len(t.Partitions), t.Outcomes["enriched"], t.Outcomes["unknown_code"], t.Outcomes["no_code"], t.Outcomes["malformed"], t.Outcomes["tombstone"],
 		t.Output, t.Dead, t.Filtered)
@@ -167,6 +222,8 @@ type tally struct {
 	routes   []int64
 	reasons  map[string]int64
 	codes    map[int32]int64
+	tiers    []int64
+	gaveUp   map[retry.Reason]int64
 	// counts is in front of codes, so that most events touch no map. A code that meets another in its
 	// place sends that one's count there.
 	counts [256]codeCount
@@ -177,8 +234,17 @@ type codeCount struct {
 	n    int64
 }
 
-func newTally(routes int) tally {
-	return tally{routes: make([]int64, routes), reasons: map[string]int64{}, codes: map[int32]int64{}}
+func newTally(routes, tiers int) tally {
+	return tally{routes: make([]int64, routes), tiers: make([]int64, tiers), reasons: map[string]int64{}, codes: map[int32]int64{}, gaveUp: map[retry.Reason]int64{}}
+}
+
+// looped counts a record that was written to a tier, or given up.
+func (t *tally) looped(way retry.Decision) {
+	if way.Place == retry.GaveUp {
+		t.gaveUp[way.Reason]++
+	} else {
+		t.tiers[way.Tier]++
+	}
 }
 
 func (t *tally) event(res *enrich.Result) {
@@ -228,6 +294,12 @@ func (t *tally) flush(l *Ledger, tp broker.TopicPartition) {
 	for r, n := range t.reasons {
 		l.reasons[r] += n
 	}
+	for i, n := range t.tiers {
+		l.tiers[i].Entered += n
+	}
+	for r, n := range t.gaveUp {
+		l.gaveUp[r] += n
+	}
 	for c, n := range t.codes {
 		if _, ok := l.codes[c]; ok || len(l.codes) < maxCodes {
 			l.codes[c] += n
@@ -238,6 +310,8 @@ func (t *tally) flush(l *Ledger, tp broker.TopicPartition) {
 	l.mu.Unlock()
 	t.account, t.replaced = Account{}, 0
 	clear(t.routes)
+	clear(t.tiers)
+	clear(t.gaveUp)
 	clear(t.reasons)
 	clear(t.codes)
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -16,6 +17,7 @@ type Metrics struct {
 	commitFailures prometheus.Counter
 	fetches        prometheus.Histogram
 	commits        prometheus.Histogram
+	late           *prometheus.HistogramVec // by tier
 }
 
 const namespace = "enricher"
@@ -30,7 +32,12 @@ func newMetrics() *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), NativeHistogramBucketFactor: 1.1, //nolint:mnd // 1 ms to 8 s
 		})
 	}
+	late := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Name: "retry_late_seconds", Help: "How long after its time a redial came due, by the tier that it waited in last.",
+		Buckets: prometheus.ExponentialBuckets(0.01, 4, 10), NativeHistogramBucketFactor: 1.1, //nolint:mnd // 10 ms to 44 minutes
+	}, []string{"tier"})
 	return &Metrics{
+		late:           late,
 		rebalances:     counter("group_generations_total", "Generations of the consumer group that this process took part in."),
 		outOfRange:     counter("offset_resets_total", "Partitions whose offset was not in the log any more and that went on elsewhere."),
 		fetchedBytes:   counter("fetched_bytes_total", "Bytes of whole record batches fetched, as compressed on the wire."),
@@ -40,10 +47,14 @@ func newMetrics() *Metrics {
 	}
 }
 
-// Register registers everything that the pipeline measures.
+// Register registers everything that the pipeline measures, labelled with its role.
 func (p *Pipeline) Register(r prometheus.Registerer) {
 	m := p.Metrics
+	r = prometheus.WrapRegistererWith(prometheus.Labels{"role": p.cfg.Role.String()}, r)
 	r.MustRegister(m.rebalances, m.outOfRange, m.fetchedBytes, m.commitFailures, m.fetches, m.commits, &collector{p})
+	if p.cfg.Role == Delay {
+		r.MustRegister(m.late)
+	}
 }
 
 // collector reports the ledger and the partitions as they are at the moment.
@@ -99,6 +110,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for r, n := range t.Routes {
 		counter(routes, n, r)
 	}
+	c.loop(t, counter, gauge)
 	acked := desc("acknowledged_records_total", "Records acknowledged by all in-sync replicas, by topic.", "topic")
 	for topic, n := range t.Acked {
 		counter(acked, n, topic)
@@ -114,12 +126,44 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(desc("assigned_partitions", "Input partitions that this process owns."), int64(len(lags)))
 }
 
+// loop reports the retry loop.
+func (c *collector) loop(t Totals, counter, gauge func(d *prometheus.Desc, v int64, labels ...string)) {
+	entered := desc("retry_entered_total", "Redials written to a tier: by the filter when they begin to wait, by the delay role when they move on.", "tier")
+	for _, tier := range t.Tiers {
+		counter(entered, tier.Entered, tier.Topic)
+	}
+	gaveUp := desc("retry_gave_up_total", "Calls that will not be dialled again, by reason.", "reason")
+	for reason, n := range t.GaveUp {
+		counter(gaveUp, n, reason)
+	}
+	if c.p.cfg.Role != Delay {
+		return
+	}
+	counter(desc("retry_due_total", "Redials that came due."), t.Output)
+	counter(desc("retry_cancelled_total", "Redials dropped because of a cancel record."), t.Cancelled)
+	gauge(desc("retry_cancel_keys", "Cancel records in memory."), int64(c.p.cancels.Len()))
+	waiting, oldest, now := map[string]int64{}, map[string]int64{}, time.Now().UnixMilli()
+	for _, l := range c.p.Lags() {
+		waiting[l.Topic] += max(l.Records, 0)
+		if l.WaitingSince > 0 {
+			oldest[l.Topic] = max(oldest[l.Topic], now-l.WaitingSince)
+		}
+	}
+	records := desc("retry_waiting_records", "Records of a tier's owned partitions that wait, markers of transactions among them.", "tier")
+	age := desc("retry_oldest_waiting_seconds", "Time that the oldest waiting record of a tier's owned partitions has been there.", "tier")
+	for tier, n := range waiting {
+		gauge(records, n, tier)
+		gauge(age, oldest[tier]/1000, tier)
+	}
+}
+
 // Lag is how far one owned partition is behind.
 type Lag struct {
-	Topic     string
-	Partition int32
-	Records   int64 // end of what may be read, less the committed offset; -1: not known yet
-	Committed int64 // -1: nothing committed yet
+	Topic        string
+	Partition    int32
+	WaitingSince int64 // timestamp of the record that a tier's partition waits for, milliseconds since the epoch; 0: it does not wait
+	Records      int64 // end of what may be read, less the committed offset; -1: not known yet
+	Committed    int64 // -1: nothing committed yet
 }
 
 // Lags lists the owned partitions.
@@ -132,7 +176,7 @@ func (p *Pipeline) Lags() []Lag {
 	defer s.mu.Unlock()
 	lags := make([]Lag, 0, len(s.order))
 	for _, part := range s.order {
-		l := Lag{Topic: part.Topic, Partition: part.Partition, Committed: part.committed}
+		l := Lag{Topic: part.Topic, Partition: part.Partition, WaitingSince: part.waiting, Committed: part.committed}
 		if l.Records = -1; part.highWater >= 0 {
 			l.Records = max(part.highWater-max(part.committed, part.start), 0)
 		}

@@ -1,12 +1,13 @@
-// Package pipeline is the stream filter: it owns partitions for the length of a group
-// generation, enriches what they hold, and moves their committed offsets over
-// input whose output is acknowledged.
+// Package pipeline moves records from topics to topics: it owns partitions for the length of a
+// group generation, hands what they hold to the handler of its role, and moves their
+// committed offsets over input whose output is acknowledged. The roles are the
+// stream filter, which enriches events, and the delay of the retry loop.
 //
 // It is not where events are understood (pkg/enrich), routed (internal/route) or put
 // on the wire (internal/broker).
 //
 //	fetcher (one per broker, many partitions a request)
-//	  → worker (one goroutine owns one partition: decode, enrich, route, append)
+//	  → worker (one goroutine owns one partition: decode, handler of the role, append)
 //	    → queues (one per output partition)
 //	      → sender (one per broker, many partitions a request)
 //	        → acknowledged → commit
@@ -29,13 +30,15 @@ import (
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
+	"github.com/callstream/enricher/internal/retry"
 	"github.com/callstream/enricher/internal/route"
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
 // Config is what the pipeline needs to know; internal/app makes it from the file.
 type Config struct {
-	Topics        []string
+	Role          Role
+	Topics        []string // of the delay role: the tiers
 	Group         string
 	Start         int64 // where the group has no committed offset: milliseconds since the epoch, broker.Earliest or broker.Latest
 	OutOfRange    OutOfRange
@@ -43,10 +46,11 @@ type Config struct {
 	SkipCorrupt   bool // put batches that cannot be read on the dead-letter topic, instead of stopping
 	Rack          string
 
-	Output       string
+	Output       string                   // of the delay role: the due topic
 	Drop         [enrich.NumOutcomes]bool // outcomes that are not written to Output
 	DeadLetter   string                   // "": stop at the first malformed event
 	Routes       []Route
+	Retry        *Retry // nil: no retry loop
 	CreateTopics bool
 
 	ExactlyOnce        bool
@@ -65,9 +69,17 @@ type Config struct {
 
 // AllTopics are the topics that the pipeline reads and writes, each once.
 func (c *Config) AllTopics() []string {
-	all := append(c.outputs(), c.Topics...)
+	all := append(c.outputs(), c.inputs()...)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// inputs are the topics read.
+func (c *Config) inputs() []string {
+	if c.Role == Delay && c.Retry.Cancels != "" {
+		return append(slices.Clone(c.Topics), c.Retry.Cancels)
+	}
+	return c.Topics
 }
 
 // outputs are the topics written to; one that several routes share comes several times.
@@ -79,7 +91,37 @@ func (c *Config) outputs() []string {
 	for _, r := range c.Routes {
 		names = append(names, r.Topic)
 	}
+	if c.Retry != nil {
+		names = append(names, c.Retry.GaveUp)
+		for _, tier := range c.Retry.Loop.Tiers() {
+			names = append(names, tier.Topic)
+		}
+	}
 	return names
+}
+
+// Role is what a pipeline does with the records that it reads.
+type Role uint8
+
+// The roles.
+const (
+	Filter Role = iota // enriches events, and sends them into the retry loop
+	Delay              // holds the retry loop's records until they are due
+)
+
+// String is the role's name in configuration, metrics and transactional ids.
+func (r Role) String() string { return [...]string{"filter", "delay"}[r] }
+
+// Retry is the retry loop.
+type Retry struct {
+	Loop   *retry.Loop
+	Fields *retry.Fields
+	GaveUp string // topic for calls that are not dialled again
+
+	// Of the delay role.
+	Cancels      string        // compacted topic whose records cancel redials; "": none
+	MaxAge       time.Duration // cancel records are kept in memory for as long
+	DuePerSecond float64       // most that come due in a second, of all partitions together; 0: no limit
 }
 
 // Route is a named copy of chosen events to a further topic.
@@ -113,6 +155,9 @@ type Pipeline struct {
 	output    *target
 	dead      *target // nil: stop at malformed events
 	routes    []*target
+	tiers     []*target           // of the retry loop, by ascending wait
+	gaveUp    *target             // nil: no retry loop
+	cancels   *retry.Cancels      // nil but in the delay role
 	inputs    []int32             // partition counts of cfg.Topics at the start
 	ids       map[string][16]byte // of cfg.Topics, as last seen by a session's begin
 
@@ -122,13 +167,24 @@ type Pipeline struct {
 	current atomic.Pointer[session] // nil between generations
 }
 
-// New prepares a pipeline.
+// New prepares a pipeline. The delay role needs no Enricher.
 func New(cfg Config, client *broker.Client, e *enrich.Enricher, log *zap.Logger) *Pipeline {
-	return &Pipeline{
-		cfg: cfg, client: client, enricher: e, log: log, turn: newTurnstile(), unpackers: make(unpackers, idleUnpackers),
-		Ledger: newLedger(cfg.Routes), Metrics: newMetrics(),
+	p := &Pipeline{
+		cfg: cfg, client: client, enricher: e, log: log, turn: newTurnstile(), unpackers: make(unpackers, idleUnpackers), Metrics: newMetrics(),
 	}
+	var tiers []retry.Tier
+	if cfg.Retry != nil {
+		tiers = cfg.Retry.Loop.Tiers()
+	}
+	if cfg.Role == Delay {
+		p.cancels = retry.NewCancels(cfg.Retry.MaxAge)
+	}
+	p.Ledger = newLedger(cfg.Routes, tiers)
+	return p
 }
+
+// Role is what the pipeline does.
+func (p *Pipeline) Role() Role { return p.cfg.Role }
 
 // State is where the pipeline is in its life.
 type State int32
@@ -182,6 +238,13 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	defer stop()
 	sent := make(chan error, 1)
 	go func() { sent <- p.producer.Run(work) }()
+	following, err := p.followCancels(work)
+	if err != nil {
+		stop()
+		return errors.Join(err, <-sent)
+	}
+	defer following.Wait()
+	defer stop()
 
 	group, err := p.client.JoinGroup(broker.GroupConfig{
 		Group: p.cfg.Group, Topics: p.cfg.Topics,

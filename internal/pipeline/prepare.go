@@ -26,7 +26,7 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 	var missing *broker.MissingTopicsError
 	if p.cfg.CreateTopics && errors.As(err, &missing) {
 		p.log.Info("creating topics", zap.Strings("topics", missing.Topics))
-		if err := p.client.CreateTopics(ctx, missing.Topics, createdPartitions); err != nil {
+		if err := p.client.CreateTopics(ctx, missing.Topics, createdPartitions, p.cfg.Retry.topicSettings()); err != nil {
 			return fmt.Errorf("kafka.create_topics: %w", err)
 		}
 		topics, err = p.awaitTopics(ctx, names)
@@ -35,6 +35,9 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 		return fmt.Errorf("check topics: %w", err)
 	}
 	if err := p.checkRights(topics, outputs); err != nil {
+		return err
+	}
+	if err := p.checkLoop(ctx); err != nil {
 		return err
 	}
 	limits := p.client.MaxMessageBytes(ctx, outputs)
@@ -56,6 +59,12 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 	}
 	for _, r := range p.cfg.Routes {
 		p.routes = append(p.routes, p.newTarget(r.Topic, topics, limits, shared))
+	}
+	if p.cfg.Retry != nil {
+		p.gaveUp = p.newTarget(p.cfg.Retry.GaveUp, topics, limits, shared)
+		for _, tier := range p.cfg.Retry.Loop.Tiers() {
+			p.tiers = append(p.tiers, p.newTarget(tier.Topic, topics, limits, shared))
+		}
 	}
 	p.ids = map[string][16]byte{}
 	for _, n := range p.cfg.Topics {
@@ -93,9 +102,11 @@ func (p *Pipeline) topics(ctx context.Context, names []string) (map[string]broke
 
 // targets are all topics written to; a topic that several routes share comes several times.
 func (p *Pipeline) targets() []*target {
-	all := append([]*target{p.output}, p.routes...)
-	if p.dead != nil {
-		all = append(all, p.dead)
+	all := append(append([]*target{p.output}, p.routes...), p.tiers...)
+	for _, t := range []*target{p.dead, p.gaveUp} {
+		if t != nil {
+			all = append(all, t)
+		}
 	}
 	return all
 }
@@ -112,14 +123,11 @@ func (p *Pipeline) readLimits(ctx context.Context) {
 	}
 }
 
-// role is what this process does in its group; part of the transactional id, so that
-// roles of one group do not fence each other.
-const role = "filter"
-
 // beginTransactions takes over the transactional id of this instance, which also aborts
-// what a former process of that name left open: readers need not wait for its time-out.
+// what a former process of that name left open: readers need not wait for its time-out. The
+// role is part of the id, so that roles do not fence each other.
 func (p *Pipeline) beginTransactions(ctx context.Context) error {
-	id := p.cfg.Group + "/" + role + "/" + p.cfg.Instance
+	id := p.cfg.Group + "/" + p.cfg.Role.String() + "/" + p.cfg.Instance
 	p.txn = p.client.NewTransaction(id, p.cfg.TransactionTimeout)
 	limit, cancel := context.WithTimeout(ctx, transactionStart)
 	defer cancel()
@@ -155,7 +163,7 @@ func (p *Pipeline) awaitTopics(ctx context.Context, names []string) (map[string]
 
 func (p *Pipeline) checkRights(topics map[string]broker.Topic, outputs []string) error {
 	var errs []error
-	for _, n := range p.cfg.Topics {
+	for _, n := range p.cfg.inputs() {
 		if !topics[n].Readable {
 			errs = append(errs, fmt.Errorf("input topic %q: this user may not read it: allow READ and DESCRIBE on it", n))
 		}

@@ -54,6 +54,7 @@ type partition struct {
 	askedTurn   int   // the turn that the request is of
 	replica     int32 // where to read; -1: from the leader
 	retryAt     time.Time
+	waiting     int64 // timestamp of the record that the partition waits for; 0: it does not wait
 	start       int64 // where this generation began
 	highWater   int64
 	committed   int64

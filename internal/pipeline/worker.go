@@ -3,7 +3,6 @@ package pipeline
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,9 +12,9 @@ import (
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
-// worker takes one partition's chunks through decoding, enrichment and routing into the
-// output queues. It is the only goroutine that does so for its partition, which is
-// what keeps the partition's order.
+// worker takes one partition's chunks through decoding and the role's handler into the output
+// queues. It is the only goroutine that does so for its partition, which is what
+// keeps the partition's order.
 type worker struct {
 	s    *session
 	p    *Pipeline
@@ -23,19 +22,36 @@ type worker struct {
 
 	batchHead recordbatch.Batch
 	reader    recordbatch.Reader
+	rec       recordbatch.Record
 	turn      int                // chunks of other turns are not used
 	corrupt   int                // times that the batch at position was found corrupt in a row
 	aborting  map[int64]struct{} // producers whose records are being skipped
-	raw       enrich.Record
-	result    enrich.Result
-	matched   []int // routes that the event goes to
+	handler   handler
+	held      hold
 	out       broker.Record
-	add       []recordbatch.Header
 	tally     tally
 }
 
+// handler is what the role of a pipeline does with the records of one partition.
+type handler interface {
+	// record takes a record to the one place it belongs. If it has to wait, nothing is done, and
+	// until says when to come again, in milliseconds since the epoch; else it is 0.
+	record(rec *recordbatch.Record) (until int64, err error)
+}
+
+// hold is where a partition waits, and for what.
+type hold struct {
+	offset, since, until int64 // since is the record's timestamp; milliseconds since the epoch
+}
+
 func newWorker(s *session, part *partition) *worker {
-	return &worker{s: s, p: s.p, part: part, aborting: map[int64]struct{}{}, tally: newTally(len(s.p.routes))}
+	w := &worker{s: s, p: s.p, part: part, aborting: map[int64]struct{}{}, tally: newTally(len(s.p.routes), len(s.p.tiers))}
+	if s.p.cfg.Role == Delay {
+		w.handler = newDelay(w)
+	} else {
+		w.handler = &filter{worker: w}
+	}
+	return w
 }
 
 // run works until the inbox closes. Chunks that still wait when the session ends are left:
@@ -87,7 +103,7 @@ const corruptTries = 3
 func (w *worker) damaged(rest []byte, cause error, mayPass bool) ([]byte, error) {
 	if w.corrupt++; mayPass && w.corrupt < corruptTries {
 		w.p.log.Warn("corrupt batch, fetching it again", zap.String("topic", w.part.Topic), zap.Int32("partition", w.part.Partition), zap.Int64("offset", w.part.position), zap.Error(cause))
-		w.turn = w.s.refetch(w.part, w.part.position)
+		w.turn = w.s.refetch(w.part, w.part.position, time.Now().Add(retryPause))
 		return nil, nil
 	}
 	size, next, err := recordbatch.First(rest)
@@ -123,6 +139,10 @@ func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error
 	}
 	if w.batchHead.NextOffset() > c.from && !filter.skip(&w.batchHead) {
 		err := w.batch(&w.batchHead, c.from)
+		if errors.Is(err, errHeld) {
+			w.wait()
+			return nil, nil
+		}
 		if unreadable, ok := errors.AsType[*unreadableError](err); ok {
 			return w.damaged(rest, unreadable.cause, false)
 		}
@@ -134,6 +154,24 @@ func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error
 	// Over control batches and skipped ones too, so that lag reaches 0.
 	w.part.position = max(w.part.position, w.batchHead.NextOffset())
 	return after, nil
+}
+
+// errHeld says that a record has to wait, and all behind it.
+var errHeld = errors.New("held")
+
+// shortestHold is the least time that a partition waits: what is held is fetched anew, and records
+// that come due one after the other shall not each cost a fetch.
+const shortestHold = 50 * time.Millisecond
+
+// wait gives the answer back and has the partition fetched again when its next record's time has
+// come. So waiting costs neither memory nor requests, and other partitions go on.
+func (w *worker) wait() {
+	w.part.position = w.held.offset
+	at := time.UnixMilli(w.held.until)
+	if soonest := time.Now().Add(shortestHold); at.Before(soonest) {
+		at = soonest
+	}
+	w.turn = w.s.hold(w.part, w.held, at)
 }
 
 // unreadableError says that a batch whose checksum is right cannot be unpacked or read.
@@ -169,7 +207,7 @@ func (s unpackers) put(u *unpacker) {
 	}
 }
 
-// batch enriches the records of one batch from an offset on.
+// batch hands the records of one batch from an offset on to the handler.
 func (w *worker) batch(b *recordbatch.Batch, from int64) error {
 	records := b.Payload
 	if b.Codec() != recordbatch.None {
@@ -182,13 +220,18 @@ func (w *worker) batch(b *recordbatch.Batch, from int64) error {
 		records = u.inflated
 	}
 	w.reader.Reset(b, records)
-	var rec recordbatch.Record
-	for w.reader.Next(&rec) {
+	rec := &w.rec
+	for w.reader.Next(rec) {
 		if rec.Offset < from {
 			continue
 		}
-		if err := w.event(&rec); err != nil {
+		until, err := w.handler.record(rec)
+		if err != nil {
 			return err
+		}
+		if until != 0 {
+			w.held = hold{offset: rec.Offset, since: rec.Timestamp, until: until}
+			return errHeld
 		}
 	}
 	if err := w.reader.Err(); err != nil {
@@ -197,76 +240,9 @@ func (w *worker) batch(b *recordbatch.Batch, from int64) error {
 	return nil
 }
 
-// event takes one raw event to the one place it belongs, and its copies to the routes.
-func (w *worker) event(rec *recordbatch.Record) error {
-	res := &w.result
-	w.raw = enrich.Record{Key: rec.Key, Value: rec.Value, TimestampMS: rec.Timestamp, HeaderAttempt: attemptHeader(rec.Headers)}
-	w.p.enricher.Enrich(&w.raw, res)
-	w.outgoing(rec)
-	if err := w.place(rec); err != nil {
-		return err // not counted: it went nowhere, and comes again
-	}
-	w.tally.event(res)
-	return nil
-}
-
-// place hands the event to where it belongs.
-func (w *worker) place(rec *recordbatch.Record) error {
-	res := &w.result
-
-	limit, limiting := math.MaxInt, ""
-	toOutput := res.Outcome != enrich.Malformed && !w.p.cfg.Drop[res.Outcome]
-	if toOutput {
-		limit, limiting = w.p.output.maxRecord, w.p.output.topic
-	}
-	w.matched = w.matched[:0]
-	for i, t := range w.p.routes {
-		if w.p.cfg.Routes[i].Match.Matches(res) {
-			w.matched = append(w.matched, i)
-			if t.maxRecord < limit {
-				limit, limiting = t.maxRecord, t.topic
-			}
-		}
-	}
-	if size := broker.BatchSize(&w.out); size > limit {
-		return w.deadLetter(rec, string(enrich.OutputTooLarge), fmt.Sprintf("%d bytes with what was added; topic %q takes %d (max.message.bytes)", size, limiting, limit))
-	}
-	for _, i := range w.matched {
-		if err := w.append(w.p.routes[i], rec); err != nil {
-			return err
-		}
-		w.tally.routes[i]++
-	}
-	switch {
-	case toOutput:
-		if err := w.append(w.p.output, rec); err != nil {
-			return err
-		}
-		w.tally.account.Output++
-		return nil
-	case res.Outcome == enrich.Malformed:
-		return w.deadLetter(rec, string(res.Reason), res.Detail)
-	default:
-		w.tally.account.Filtered++
-		return nil
-	}
-}
-
-// outgoing fills w.out from the record and what became of it.
-func (w *worker) outgoing(rec *recordbatch.Record) {
-	w.out = broker.Record{TimestampMS: rec.Timestamp, Key: rec.Key, Value: w.result.Value, Headers: rec.Headers}
-	if w.result.Outcome == enrich.Malformed {
-		w.out.Value = [3][]byte{rec.Value} // for routes of malformed events: as it came
-	}
-	w.add = w.add[:0]
-	for _, h := range w.result.Headers {
-		w.add = append(w.add, recordbatch.Header{Name: h.Name, Value: h.Value})
-	}
-	w.out.Add, w.out.Drop = w.add, w.result.DropHeaders
-}
-
-func (w *worker) append(t *target, rec *recordbatch.Record) error {
-	if err := t.queue(w.part.Partition, rec.Key).Append(w.s.work, &w.out); err != nil {
+// append hands what was made of a record to a topic.
+func (w *worker) append(t *target, rec *recordbatch.Record, out *broker.Record) error {
+	if err := t.queue(w.part.Partition, rec.Key).Append(w.s.work, out); err != nil {
 		return fmt.Errorf("offset %d: append to %s: %w", rec.Offset, t.topic, err)
 	}
 	return nil

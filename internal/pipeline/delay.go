@@ -1,0 +1,138 @@
+package pipeline
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/broker/recordbatch"
+	"github.com/callstream/enricher/internal/retry"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+// headerGaveUp says why a call is not dialled again, on the gave_up topic.
+const headerGaveUp = "hangup-gave-up"
+
+// reasonNotRetry is the reason of a dead letter that stood on a tier without being a retry.
+const reasonNotRetry = "not_a_retry"
+
+// delay holds the records of one partition of a tier until the tier's wait is over, and moves them
+// on: to the next tier, to the due topic, or to where calls go that are given up.
+type delay struct {
+	*worker
+
+	cfg    *Retry
+	waitMS int64
+	rail   *retry.Rail // nil: as many as come due
+	late   prometheus.Observer
+	parser retry.Parser
+	marks  []retry.Header
+	add    []recordbatch.Header
+	number []byte
+	drops  []string // headers of a waiting record that another does not have, or has anew
+}
+
+func newDelay(w *worker) *delay {
+	d := &delay{
+		worker: w, cfg: w.p.cfg.Retry, late: w.p.Metrics.late.WithLabelValues(w.part.Topic),
+		drops: append(retry.HeaderNames(), headerAttempt, headerGaveUp),
+	}
+	for _, tier := range d.cfg.Loop.Tiers() {
+		if tier.Topic == w.part.Topic {
+			d.waitMS = tier.Wait.Milliseconds()
+		}
+	}
+	if d.cfg.DuePerSecond > 0 {
+		all := 0
+		for _, n := range w.p.inputs {
+			all += int(n)
+		}
+		d.rail = retry.NewRail(d.cfg.DuePerSecond / float64(all))
+	}
+	return d
+}
+
+func (d *delay) record(rec *recordbatch.Record) (until int64, err error) {
+	now := time.Now().UnixMilli()
+	if over := rec.Timestamp + d.waitMS; over > now {
+		return over, nil
+	}
+	order, err := d.order(rec)
+	if err != nil {
+		if err := d.deadLetter(rec, reasonNotRetry, err.Error()); err != nil {
+			return 0, err
+		}
+		d.tally.account.Retries++
+		return 0, nil
+	}
+	if d.p.cancels.Cancelled(&order) {
+		d.tally.account.Retries++
+		d.tally.account.Cancelled++
+		return 0, nil
+	}
+	way := d.cfg.Loop.Release(now, &order)
+	if way.Place == retry.ToDue && d.rail != nil {
+		if wait := d.rail.Take(now); wait > 0 {
+			return now + wait, nil
+		}
+	}
+	if err := d.move(rec, &order, way, now); err != nil {
+		return 0, err
+	}
+	d.tally.account.Retries++
+	return 0, nil
+}
+
+// order reads the headers that the filter wrote.
+func (d *delay) order(rec *recordbatch.Record) (retry.Order, error) {
+	d.parser = retry.Parser{}
+	if err := recordbatch.EachHeader(rec.Headers, d.parser.Header); err != nil {
+		return retry.Order{}, fmt.Errorf("read headers: %w", err)
+	}
+	return d.parser.Order()
+}
+
+// move writes the record to where it goes next.
+func (d *delay) move(rec *recordbatch.Record, o *retry.Order, way retry.Decision, now int64) error {
+	d.out = broker.Record{TimestampMS: o.FailedMS, Key: rec.Key, Value: [3][]byte{rec.Value}, Headers: rec.Headers, Drop: d.drops}
+	d.add = d.add[:0]
+	var t *target
+	switch way.Place {
+	case retry.ToTier:
+		t = d.p.tiers[way.Tier]
+		d.out.TimestampMS = now
+		d.marks = o.AppendHeaders(d.marks[:0])
+		for _, h := range d.marks {
+			d.add = append(d.add, recordbatch.Header(h))
+		}
+	case retry.ToDue:
+		t = d.p.output
+		d.number = strconv.AppendInt(d.number[:0], int64(o.Attempt)+1, 10)
+		d.add = append(d.add, recordbatch.Header{Name: headerAttempt, Value: d.number}, recordbatch.Header{Name: headerRetryID, Value: o.ID})
+	case retry.GaveUp:
+		t = d.p.gaveUp
+		d.add = append(d.add, recordbatch.Header{Name: headerGaveUp, Value: []byte(way.Reason)}, recordbatch.Header{Name: headerRetryID, Value: o.ID})
+	}
+	d.out.Add = d.add
+	if size := broker.BatchSize(&d.out); size > t.maxRecord {
+		return d.deadLetter(rec, string(enrich.OutputTooLarge), tooLarge(size, t.topic, t.maxRecord))
+	}
+	if err := d.append(t, rec, &d.out); err != nil {
+		return err
+	}
+	switch way.Place {
+	case retry.ToTier:
+		d.tally.account.Moved++
+	case retry.ToDue:
+		d.tally.account.Output++
+		d.late.Observe(float64(now-o.NotBeforeMS) / 1000)
+		return nil
+	case retry.GaveUp:
+		d.tally.account.GaveUp++
+	}
+	d.tally.looped(way)
+	return nil
+}
