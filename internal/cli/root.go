@@ -28,6 +28,7 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
 	root.AddCommand(
 		newDemo(w),
 		newRun(w),
+		newDelay(w),
 		newPipe(w),
 		newExplain(w),
 		newTest(w),

@@ -19,55 +19,91 @@ import (
 const gcPercent = 25
 
 func newRun(w *world) *cobra.Command {
-	var file, instance string
-
-	cmd := &cobra.Command{
+	return newService(w, &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Run the filter",
-		Long: `Run the filter: read raw call events from Kafka, enrich them, write them.
+		Long: `Run the filter: read raw call events from Kafka, enrich them, write them. With the role
+delay (roles, or enricher delay) hold the calls of the retry loop until they are due.
 
 It stops on SIGTERM or SIGINT: it finishes what is in flight within
 limits.shutdown_timeout, commits and leaves the group. A second signal ends it at
 once; nothing is lost then either, since only what was acknowledged is committed.`,
 		Example: "  enricher run -c config/enricher.yaml",
-		Args:    arguments(0, 0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if file == "" {
-				return usagef("run wants a configuration: -c FILE; config/minimal.yaml is one to start from")
-			}
+	}, func(*config.Config) error { return nil })
+}
 
-			cfg, err := loadConfig(file)
-			if err != nil {
-				return err
-			}
+func newDelay(w *world) *cobra.Command {
+	return newService(w, &cobra.Command{
+		Use:   "delay -c FILE",
+		Short: "Hold the calls of the retry loop until they are due",
+		Long: `Run the other half of the retry loop: hold calls on the delay topics (retry.tiers) until
+they may be dialled again, then write them to the due topic (retry.due). It is
+enricher run with roles: [delay], whatever the file says of roles, so that filter and
+delay can share one file and be scaled apart.
 
-			if instance != "" {
-				cfg.Kafka.Instance = instance
-			}
+It stops like enricher run. What waits, waits in Kafka: a restart changes nothing.`,
+		Example: "  enricher delay -c config/retry.yaml",
+	}, func(cfg *config.Config) error {
+		if !cfg.Retry.On() {
+			return usagef("delay has nothing to do: the configuration has no retry.tiers (see docs/retry.md)")
+		}
 
-			log := w.logger(cfg.Log)
-			defer log.Sync() //nolint:errcheck // a terminal or a pipe cannot be synced
+		cfg.Roles = []config.Role{config.RoleDelay}
 
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
-			}
+		return nil
+	})
+}
 
-			a, err := app.New(cfg, log)
-			if err != nil {
-				return fmt.Errorf("run: %w", err)
-			}
+// newService completes a command that runs until it is told to stop. adapt has the last word on the
+// configuration.
+func newService(w *world, cmd *cobra.Command, adapt func(*config.Config) error) *cobra.Command {
+	var file, instance string
 
-			if err := a.Run(cmd.Context()); err != nil {
-				return fmt.Errorf("run: %w", err)
-			}
+	cmd.Args = arguments(0, 0, "no arguments")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if file == "" {
+			return usagef("%s wants a configuration: -c FILE; config/minimal.yaml is one to start from", cmd.Name())
+		}
 
-			return nil
-		},
+		cfg, err := loadConfig(file)
+		if err != nil {
+			return err
+		}
+
+		if instance != "" {
+			cfg.Kafka.Instance = instance
+		}
+
+		if err := adapt(cfg); err != nil {
+			return err
+		}
+
+		return serve(cmd, w, cfg)
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file")
 	cmd.Flags().StringVar(&instance, "instance", "", "name of this process among those of its group, the same after a restart (default kafka.instance, else the host name)")
 
 	return cmd
+}
+
+func serve(cmd *cobra.Command, w *world, cfg *config.Config) error {
+	log := w.logger(cfg.Log)
+	defer log.Sync() //nolint:errcheck // a terminal or a pipe cannot be synced
+
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+
+	a, err := app.New(cfg, log)
+	if err != nil {
+		return fmt.Errorf("%s: %w", cmd.Name(), err)
+	}
+
+	if err := a.Run(cmd.Context()); err != nil {
+		return fmt.Errorf("%s: %w", cmd.Name(), err)
+	}
+
+	return nil
 }
 
 // logger writes to stderr as the configuration says.
