@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/callstream/enricher/internal/config"
 )
@@ -21,6 +22,9 @@ const (
 	dialTimeout = 3 * time.Second
 	// answerTimeout is how long Dial waits for any broker: a person waits for it.
 	answerTimeout = 5 * time.Second
+	// metadataAge is how long a client believes what it knows of leaders: kgo's five seconds are long for
+	// someone who waits.
+	metadataAge = 250 * time.Millisecond
 )
 
 // Options are what a client needs to reach the cluster that a configuration names. It is the one
@@ -30,6 +34,7 @@ func Options(k config.Kafka) []kgo.Opt {
 		kgo.SeedBrokers(k.Brokers...),
 		kgo.ClientID(k.ClientID),
 		kgo.DialTimeout(dialTimeout),
+		kgo.MetadataMinAge(metadataAge),
 	}
 }
 
@@ -41,10 +46,7 @@ func Dial(ctx context.Context, k config.Kafka, more ...kgo.Opt) (*kgo.Client, er
 		return nil, fmt.Errorf("make Kafka client: %w", err)
 	}
 
-	wait, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-
-	if err := client.Ping(wait); err != nil {
+	if err := answers(ctx, client); err != nil {
 		client.Close()
 
 		if ctx.Err() != nil {
@@ -55,4 +57,40 @@ func Dial(ctx context.Context, k config.Kafka, more ...kgo.Opt) (*kgo.Client, er
 	}
 
 	return client, nil
+}
+
+var errSilent = fmt.Errorf("nothing came within %s", answerTimeout)
+
+// answers asks all brokers of the configuration at once: one that takes a connection and says nothing
+// holds a request up for ten seconds, whatever its context says.
+func answers(ctx context.Context, client *kgo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+
+	seeds := client.SeedBrokers()
+	results := make(chan error, len(seeds))
+
+	for _, seed := range seeds {
+		go func() {
+			req := kmsg.NewPtrMetadataRequest()
+			req.Topics = []kmsg.MetadataRequestTopic{} // none
+			_, err := req.RequestWith(ctx, seed)
+			results <- err
+		}()
+	}
+
+	err := errSilent
+
+	for range seeds {
+		select {
+		case err = <-results:
+			if err == nil {
+				return nil
+			}
+		case <-ctx.Done():
+			return err
+		}
+	}
+
+	return err
 }

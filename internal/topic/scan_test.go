@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +121,7 @@ func TestScanKeepsTheOrderOfAPartition(t *testing.T) {
 
 	next := map[int32]int{}
 	require.NoError(t, topic.Scan(t.Context(), dial(t, c.ListenAddrs()), topic.ScanConfig{Topic: "t"}, func(r *kgo.Record) error {
-		require.Equal(t, fmt.Sprint(next[r.Partition]), string(r.Key))
+		require.Equal(t, strconv.Itoa(next[r.Partition]), string(r.Key))
 		next[r.Partition]++
 
 		return nil

@@ -1,0 +1,123 @@
+//go:build kafka
+
+package topic_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/callstream/enricher/internal/kafkatest"
+	"github.com/callstream/enricher/internal/topic"
+)
+
+// Transactions on a real Kafka: the last offsets are markers, behind what was committed and what was aborted.
+func TestKafkaScanOverTransactions(t *testing.T) {
+	c := kafkatest.Start(t, kafkatest.Options{})
+	c.CreateTopic(t, "t", 3)
+
+	addrs := c.Addrs()
+	client := dial(t, addrs)
+	require.Empty(t, scan(t, client, topic.ScanConfig{Topic: "t"}))
+
+	inTransaction(t, addrs, kgo.TryAbort, "x1", "x2")
+	inTransaction(t, addrs, kgo.TryCommit, "a", "b")
+	put(t, addrs, record(0, "c"), record(2, "d"))
+	require.Equal(t, []string{"a", "b", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t"}))
+
+	inTransaction(t, addrs, kgo.TryAbort, "x3", "x4")
+	require.Equal(t, []string{"a", "b", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t"}))
+
+	before := time.Now()
+	require.Empty(t, scan(t, client, topic.ScanConfig{Topic: "t", Since: before.Add(time.Second)}))
+	require.Equal(t, []string{"a", "b", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t", Since: before.Add(-time.Hour), Until: before.Add(time.Hour)}))
+
+	open := producer(t, addrs, kgo.TransactionalID("open"))
+	require.NoError(t, open.BeginTransaction())
+	require.NoError(t, open.ProduceSync(t.Context(), record(0, "undecided")).FirstErr())
+	put(t, addrs, record(0, "behind it"))
+	require.Equal(t, []string{"a", "b", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t"}))
+	require.NoError(t, open.EndTransaction(t.Context(), kgo.TryAbort))
+	require.Equal(t, []string{"a", "b", "behind it", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t"}))
+}
+
+// Compaction takes records away, tombstones too, and with them what stood at the end of the log.
+func TestKafkaScanOfACompactedTopic(t *testing.T) {
+	c := kafkatest.Start(t, kafkatest.Options{})
+	c.CreateTopic(t, "t", 1, "cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0.01", "segment.ms", "100", "delete.retention.ms", "0",
+		"max.compaction.lag.ms", "100")
+
+	addrs := c.Addrs()
+	client := dial(t, addrs)
+	adm := kadm.NewClient(client)
+
+	keyed := func(key string, value []byte) *kgo.Record {
+		return &kgo.Record{Topic: "t", Key: []byte(key), Value: value}
+	}
+	for i := range 200 {
+		put(t, addrs, keyed(fmt.Sprintf("k%d", i%10), fmt.Appendf(nil, "v%03d", i)))
+	}
+
+	for i := range 10 {
+		put(t, addrs, keyed(fmt.Sprintf("k%d", i), nil))
+	}
+
+	// A new segment begins with a record, which is then taken away as well, until the cleaner has been.
+	var values []string
+
+	require.Eventually(t, func() bool {
+		put(t, addrs, keyed("last", []byte("still here")))
+		values = scan(t, client, topic.ScanConfig{Topic: "t"})
+
+		return len(values) < 20
+	}, testTime, 300*time.Millisecond, "the cleaner has been there")
+	require.Contains(t, values, "still here")
+
+	ends, err := adm.ListEndOffsets(t.Context(), "t")
+	require.NoError(t, err)
+
+	end, _ := ends.Lookup("t", 0)
+	require.Greater(t, end.Offset, int64(len(values)), "offsets without records")
+}
+
+// Three brokers, every codec, one of the brokers stopped in between.
+func TestKafkaScanWhileABrokerGoes(t *testing.T) {
+	const n = 60
+
+	c := kafkatest.Start(t, kafkatest.Options{Nodes: 3})
+	c.CreateTopic(t, "t", 6)
+
+	for i, codec := range []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()} {
+		client, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.DefaultProduceTopic("t"), kgo.ProducerBatchCompression(codec))
+		require.NoError(t, err)
+
+		for j := range n {
+			value := make([]byte, 100_000) // so that it takes many fetches
+			_, _ = rand.Read(value)
+			require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Key: fmt.Appendf(nil, "%d-%d", i, j), Value: value}).FirstErr())
+		}
+
+		client.Close()
+	}
+
+	seen := map[string]int{}
+	require.NoError(t, topic.Scan(t.Context(), dial(t, c.Addrs()), topic.ScanConfig{Topic: "t"}, func(r *kgo.Record) error {
+		if len(seen) == 0 {
+			c.Kill(t, 2)
+		}
+
+		seen[string(r.Key)]++
+
+		return nil
+	}))
+	require.Len(t, seen, 5*n)
+
+	for key, times := range seen {
+		require.Equal(t, 1, times, key)
+	}
+}
