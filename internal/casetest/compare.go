@@ -39,22 +39,20 @@ type Report struct {
 
 // CodeReport is the part of one code.
 type CodeReport struct {
-	Code *int32 `json:"code"` // nil: events without code
-	Name string `json:"name"` // "" if neither catalog has an entry
 	Tally
 
+	Code    *int32       `json:"code"`    // nil: events without code
+	Name    string       `json:"name"`    // "" if neither catalog has an entry
 	Changes []Transition `json:"changes"` // by aspect, then by number of events
 }
 
 // Transition is one way in which events of a code change.
 type Transition struct {
 	Aspect string `json:"aspect"` // outcome, retryable, class, reason, delay_s, routes or output
-	Old    string `json:"old"`    // "none": nothing; of a delay the range of these events, such as 30-60
+	Old    string `json:"old"`    // "": nothing; of a delay the range of these events in seconds, such as 30-60
 	New    string `json:"new"`
 	Events int64  `json:"events"`
 }
-
-const none = "none"
 
 // cause is what events are counted by.
 type cause struct {
@@ -66,13 +64,19 @@ type cause struct {
 type tally struct {
 	Tally
 
-	name     string
-	changes  map[change]int64
-	delayed  int64 // events with another delay
-	old, now span  // their delays
+	name    string
+	changes map[change]int64
+	moved   delays // those that are redialled with both, but not at the same time
+	gained  delays // those that are redialled with the new one only
 }
 
-// span is a range of seconds; {0, 0} is none, since no event is redialled at once.
+// delays counts events whose delay changes.
+type delays struct {
+	events   int64
+	old, now span
+}
+
+// span is a range of seconds; {0, 0} is an empty one, since no event is redialled at once.
 type span struct{ low, high int64 }
 
 type change struct{ aspect, old, now string }
@@ -161,17 +165,25 @@ func (t *tally) compare(old, now placed) {
 	t.change("routes", strings.Join(old.routes, ","), strings.Join(now.routes, ","))
 	t.change("output", strconv.FormatBool(old.output), strconv.FormatBool(now.output))
 
-	if a.DelayS != b.DelayS {
-		t.delayed++
-		t.old.add(a.DelayS)
-		t.now.add(b.DelayS)
+	switch {
+	case !b.Retryable || a.DelayS == b.DelayS:
+	case a.Retryable:
+		t.moved.add(a.DelayS, b.DelayS)
+	default:
+		t.gained.add(0, b.DelayS)
 	}
 }
 
 func (t *tally) change(aspect, old, now string) {
 	if old != now {
-		t.changes[change{aspect, cmp.Or(old, none), cmp.Or(now, none)}]++
+		t.changes[change{aspect, old, now}]++
 	}
+}
+
+func (d *delays) add(old, now int64) {
+	d.events++
+	d.old.add(old)
+	d.now.add(now)
 }
 
 func (s *span) add(seconds int64) {
@@ -189,7 +201,7 @@ func (s *span) add(seconds int64) {
 func (s *span) String() string {
 	switch {
 	case s.high == 0:
-		return none
+		return ""
 	case s.low == s.high:
 		return strconv.FormatInt(s.low, 10)
 	default:
@@ -235,8 +247,10 @@ func (t *tally) transitions() []Transition {
 		out = append(out, Transition{c.aspect, c.old, c.now, n})
 	}
 
-	if t.delayed > 0 {
-		out = append(out, Transition{"delay_s", t.old.String(), t.now.String(), t.delayed})
+	for _, d := range []*delays{&t.moved, &t.gained} {
+		if d.events > 0 {
+			out = append(out, Transition{"delay_s", d.old.String(), d.now.String(), d.events})
+		}
 	}
 
 	order := []string{"outcome", "retryable", "class", "reason", "delay_s", "routes", "output"}

@@ -16,13 +16,13 @@ func newCatalog(w *world) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "catalog",
 		Short: "Look into the catalog of hangup causes",
-		Long: `Lists the hangup causes, shows one, or checks overlay files. docs/catalog.md says
+		Long: `Lists the hangup causes, shows one, checks overlay files, or compares catalogs. docs/catalog.md says
 what the columns mean and how overlays are written.`,
 		Example: `  enricher catalog list --fault carrier
   enricher catalog show 3010 -o json
   enricher catalog validate overlay.yaml`,
 	})
-	cmd.AddCommand(newCatalogList(w), newCatalogShow(w), newCatalogValidate(w))
+	cmd.AddCommand(newCatalogList(w), newCatalogShow(w), newCatalogValidate(w), newCatalogDiff(w))
 
 	return cmd
 }

@@ -275,26 +275,28 @@ func explainCommand(c *casetest.Case, f *testFlags) string {
 		return ""
 	}
 
-	command := "enricher explain"
+	words := []string{"enricher", "explain"}
 	if f.config != "" {
-		command += " -c " + shellWord(f.config)
+		words = append(words, "-c", shellWord(f.config))
 	}
 
 	for _, overlay := range f.overlays {
-		command += " --overlay " + shellWord(overlay)
+		words = append(words, "--overlay", shellWord(overlay))
 	}
 
 	if !c.Timestamp.IsZero() {
-		command += " --timestamp " + c.Timestamp.Format(time.RFC3339Nano)
+		words = append(words, "--timestamp", c.Timestamp.Format(time.RFC3339Nano))
 	}
+
+	command := strings.Join(append(words, "-"), " ")
 
 	switch {
 	case c.EventFile != "":
-		return command + " - < " + shellWord(c.EventFile)
+		return command + " < " + shellWord(c.EventFile)
 	case len(c.Value) > longest || !printable(string(c.Value)):
-		return command + " - < EVENT"
+		return command + " < EVENT"
 	default:
-		return "printf %s " + shellWord(string(c.Value)) + " | " + command + " -"
+		return "printf %s " + shellWord(string(c.Value)) + " | " + command
 	}
 }
 
