@@ -23,6 +23,12 @@ const (
 func (d *doctor) clock(ctx context.Context) {
 	const check, on = "clock", "active controller"
 
+	if !d.quorum {
+		d.note(NotChecked, check, on, "nothing in this cluster tells the time: only the controller of a KRaft cluster does (Kafka 3.3 and later)")
+
+		return
+	}
+
 	part := kmsg.NewDescribeQuorumRequestTopicPartition()
 	t := kmsg.NewDescribeQuorumRequestTopic()
 	t.Topic, t.Partitions = "__cluster_metadata", append(t.Partitions, part)
@@ -44,7 +50,7 @@ func (d *doctor) clock(ctx context.Context) {
 	}
 
 	if err != nil {
-		d.note(NotChecked, check, on, "only the controller of a KRaft cluster tells its time (Kafka 3.3 and later): %v", err)
+		d.note(NotChecked, check, on, "ask the controller for its time: %v", err)
 
 		return
 	}

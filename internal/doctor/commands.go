@@ -15,9 +15,9 @@ import (
 // Lines that can be pasted into a shell beside Kafka's tools.
 
 func (d *doctor) tool(name string, args ...string) string {
-	words := []string{name, "--bootstrap-server", strings.Join(d.cfg.Kafka.Brokers, ",")}
-	for _, a := range args {
-		words = append(words, quote(a))
+	words := append([]string{name, "--bootstrap-server", strings.Join(d.cfg.Kafka.Brokers, ",")}, args...)
+	for i := range words {
+		words[i] = quote(words[i])
 	}
 
 	return strings.Join(words, " ")
@@ -35,12 +35,9 @@ func quote(s string) string {
 }
 
 func (d *doctor) createTopic(name string, partitions, replicas int, configs ...string) string {
-	args := []string{"--create", "--topic", name, "--partitions", strconv.Itoa(partitions), "--replication-factor", strconv.Itoa(replicas)}
-	for _, c := range configs {
-		args = append(args, "--config", c)
-	}
-
-	return d.tool("kafka-topics.sh", args...)
+	return d.tool("kafka-topics.sh", append([]string{
+		"--create", "--topic", name, "--partitions", strconv.Itoa(partitions), "--replication-factor", strconv.Itoa(replicas),
+	}, each("--config", configs)...)...)
 }
 
 func (d *doctor) addPartitions(name string, partitions int) string {
@@ -61,12 +58,17 @@ const principal = "User:ANONYMOUS"
 
 // allow is an ACL. on names the resource, such as "--topic", "calls.raw".
 func (d *doctor) allow(operations []string, on ...string) string {
-	args := []string{"--add", "--allow-principal", principal}
-	for _, o := range operations {
-		args = append(args, "--operation", o)
+	return d.tool("kafka-acls.sh", slices.Concat([]string{"--add", "--allow-principal", principal}, each("--operation", operations), on)...)
+}
+
+// each puts an option before every value.
+func each(option string, values []string) []string {
+	words := make([]string, 0, 2*len(values)) //nolint:mnd // option and value
+	for _, v := range values {
+		words = append(words, option, v)
 	}
 
-	return d.tool("kafka-acls.sh", append(args, on...)...)
+	return words
 }
 
 // longestPlan is how many partitions a plan of replicas may have and still be a line that somebody reads.

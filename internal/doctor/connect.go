@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -13,7 +14,6 @@ import (
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -71,7 +71,7 @@ func (d *doctor) whyNot(addr string, err error) string {
 		timeout   net.Error
 	)
 
-	host, _, _ := net.SplitHostPort(addr) //nolint:errcheck // checked when the configuration was loaded
+	host, _, _ := net.SplitHostPort(addr)
 
 	switch {
 	case errors.As(err, &dns):
@@ -86,9 +86,7 @@ func (d *doctor) whyNot(addr string, err error) string {
 		return fmt.Sprintf("the TLS handshake fails: %s", err)
 	case strings.Contains(err.Error(), "tls alert record"):
 		return "answers with a TLS alert: it expects TLS, and the configuration speaks plaintext"
-	case wantsLogin(err):
-		return "closes the connection at the first request: it expects a login (SASL), and the configuration has none"
-	case isFirstEOF(err):
+	case hungUp(err):
 		return "accepts the connection and closes it at once: it may expect TLS, or is no Kafka broker"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return "no answer in time: the address may be wrong, or a firewall drops what is sent there"
@@ -97,17 +95,7 @@ func (d *doctor) whyNot(addr string, err error) string {
 	}
 }
 
-func isFirstEOF(err error) bool {
-	_, ok := errors.AsType[*kgo.ErrFirstReadEOF](err)
-
-	return ok
-}
-
-// wantsLogin tells whether a broker hung up at the first request after it had named its versions.
-// The client tells that in words only.
-func wantsLogin(err error) bool {
-	return isFirstEOF(err) && strings.Contains(err.Error(), "SASL")
-}
+func hungUp(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
 
 // login makes the first request that a broker answers only to those who may come in.
 func (d *doctor) login(ctx context.Context) bool {
@@ -124,13 +112,14 @@ func (d *doctor) login(ctx context.Context) bool {
 		return true
 	}
 
-	c := d.note(Problem, "login", where, "%s", d.whyNot(d.cfg.Kafka.Brokers[0], err))
-	if errors.Is(err, kerr.SaslAuthenticationFailed) {
-		c.Found = "the brokers refuse the login: " + err.Error()
-	}
-
-	if wantsLogin(err) {
-		c.mend("# use a listener without SASL in kafka.brokers: this version has no login")
+	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		d.note(Problem, "login", where, "the brokers refuse it: %v", err)
+	case hungUp(err): // after they have told their versions, which anybody may know
+		d.note(Problem, "login", where, "the brokers close the connection at the first request: they expect a login (SASL), and the configuration has none").
+			mend("# name a listener without SASL in kafka.brokers: this version has no login")
+	default:
+		d.note(Problem, "login", where, "%s", d.whyNot(d.cfg.Kafka.Brokers[0], err))
 	}
 
 	return false
@@ -163,6 +152,7 @@ func (d *doctor) reachAll(ctx context.Context) {
 			continue
 		}
 
+		d.quorum = d.quorum || speaks(answers[i], need{kmsg.DescribeQuorum, 1})
 		d.versions(on, addr, answers[i])
 	}
 }

@@ -92,9 +92,10 @@ type doctor struct {
 	adm      *kadm.Client
 	report   *Report
 	subjects []Subject
-	txn      string // the transactional id of this instance
+	instance string
 
 	nodes    []kmsg.MetadataResponseBroker
+	quorum   bool // a broker passes on what tells the controller's time
 	topics   map[string]*topicFacts
 	settings map[int32]settings // of each broker that told
 	denied   error              // why a broker did not tell
@@ -117,7 +118,7 @@ func Run(ctx context.Context, cfg *config.Config, opt Options) (*Report, error) 
 	}
 
 	var err error
-	if d.txn, err = transactionalID(cfg); err != nil {
+	if d.instance, err = instance(cfg); err != nil {
 		return nil, err
 	}
 
@@ -149,7 +150,7 @@ func (d *doctor) options(more ...kgo.Opt) []kgo.Opt {
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeGroups), 5)
 
 	return append(append(topic.Options(d.cfg.Kafka),
-		kgo.MaxVersions(versions), kgo.RequestRetries(retries), kgo.RetryTimeout(retryTimeout)), more...)
+		kgo.MaxVersions(versions), kgo.RequestRetries(retries), kgo.RetryTimeout(retryTimeout), kgo.DisableClientMetrics()), more...)
 }
 
 // examine goes from what everything else needs to the details.
@@ -164,10 +165,13 @@ func (d *doctor) examine(ctx context.Context) {
 	d.readSettings(ctx)
 
 	for _, s := range d.subjects {
-		d.topic(s)
+		d.topic(ctx, s)
 	}
 
-	d.group(ctx)
+	for _, m := range members(d.cfg) {
+		d.group(ctx, m.group)
+	}
+
 	d.producing(ctx)
 	d.reading(ctx)
 }
@@ -191,18 +195,16 @@ func (d *doctor) note(status Status, check, on, format string, args ...any) *Che
 	return c
 }
 
-// transactionalID is the filter's: it names the group, what it does there, and the instance.
-func transactionalID(cfg *config.Config) (string, error) {
-	instance := cfg.Kafka.Instance
-	if instance == "" {
-		var err error
-		if instance, err = os.Hostname(); err != nil {
-			return "", fmt.Errorf("kafka.instance is not set, and the host name cannot be had: %w", err)
-		}
+// instance is the configured name of this process, or the host's.
+func instance(cfg *config.Config) (string, error) {
+	if cfg.Kafka.Instance != "" {
+		return cfg.Kafka.Instance, nil
 	}
 
-	return cfg.Input.Group + filterRole + instance, nil
-}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("kafka.instance is not set, and the host name cannot be had: %w", err)
+	}
 
-// filterRole stands between group and instance in the filter's transactional id.
-const filterRole = "/filter/"
+	return host, nil
+}

@@ -55,7 +55,7 @@ func (d *doctor) readTopics(ctx context.Context) {
 
 	for _, name := range d.names() {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(name)
+		t.Topic = new(name)
 		req.Topics = append(req.Topics, t)
 	}
 

@@ -23,7 +23,11 @@ func (d *doctor) producing(ctx context.Context) {
 	}
 
 	d.brokersTopic(transactionsTopic, "transaction.state.log.replication.factor", "transaction.state.log.min.isr")
-	d.transactionRights(ctx)
+
+	for _, m := range members(d.cfg) {
+		d.transactionRights(ctx, m)
+	}
+
 	d.transactionTimeout()
 }
 
@@ -37,6 +41,12 @@ func (d *doctor) brokersTopic(name, replicasKey, inSyncKey string) {
 		if t.settings != nil {
 			d.minISR(s, t)
 		}
+
+		return
+	}
+
+	if t := d.topics[name]; t != nil && !errors.Is(t.err, kerr.UnknownTopicOrPartition) {
+		d.note(NotChecked, "replicas", s.String(), "%v", t.err).mend(d.allow([]string{"Describe"}, "--topic", name))
 
 		return
 	}
@@ -70,11 +80,12 @@ func (d *doctor) brokersTopic(name, replicasKey, inSyncKey string) {
 // nobody is a producer id that no broker gives out so soon: they count up from 0.
 const nobody = math.MaxInt64
 
-// transactionRights asks whether this user may run transactions under the instance's id. No request
+// transactionRights asks whether this user may run a member's transactions. No request
 // tells the rights on an id. But adding to a transaction asks for them before anything else, and with a
 // producer id that nobody has it does nothing.
-func (d *doctor) transactionRights(ctx context.Context) {
-	on := d.txn + " (transactional id)"
+func (d *doctor) transactionRights(ctx context.Context, m member) {
+	id := m.prefix() + d.instance
+	on := id + " (transactional id)"
 
 	if !d.coordinates(ctx, transactionsTopic, d.anyTransaction) {
 		d.note(NotChecked, "rights", on, "the cluster has had no transaction yet, and asking would make it create %s", transactionsTopic)
@@ -83,7 +94,7 @@ func (d *doctor) transactionRights(ctx context.Context) {
 	}
 
 	req := kmsg.NewPtrAddOffsetsToTxnRequest()
-	req.TransactionalID, req.Group, req.ProducerID = d.txn, d.cfg.Input.Group, nobody
+	req.TransactionalID, req.Group, req.ProducerID = id, m.group, nobody
 
 	resp, err := req.RequestWith(ctx, d.client)
 	if err == nil {
@@ -93,7 +104,7 @@ func (d *doctor) transactionRights(ctx context.Context) {
 	switch {
 	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
 		d.note(Problem, "rights", on, "lacks Write, Describe: no transaction can begin").
-			mend(d.allow([]string{"Write", "Describe"}, "--transactional-id", d.cfg.Input.Group+filterRole, "--resource-pattern-type", "prefixed"))
+			mend(d.allow([]string{"Write", "Describe"}, "--transactional-id", m.prefix(), "--resource-pattern-type", "prefixed"))
 	case harmless(err):
 		d.note(OK, "rights", on, "Write, Describe")
 	case errors.Is(err, kerr.CoordinatorNotAvailable):

@@ -131,7 +131,7 @@ func (d *doctor) lags(ctx context.Context, topics []string) ([]Lag, error) {
 
 func (d *doctor) committed(ctx context.Context) (kadm.OffsetResponses, error) {
 	if !d.coordinates(ctx, offsetsTopic, d.anyGroup) {
-		return nil, nil // nobody has committed anything on this cluster
+		return kadm.OffsetResponses{}, nil // nobody has committed anything on this cluster
 	}
 
 	committed, err := d.adm.FetchOffsets(ctx, d.cfg.Input.Group)
@@ -175,7 +175,7 @@ func (d *doctor) lag(on string, lags []Lag) {
 		return
 	}
 
-	text := fmt.Sprintf("%d records in %d partitions", total, int64(len(lags))-none)
+	text := count(total, "record") + " in " + count(int64(len(lags))-none, "partition")
 	if total > 0 {
 		text += fmt.Sprintf(", most in %s: %d", worst, worst.Records)
 	}
@@ -185,7 +185,7 @@ func (d *doctor) lag(on string, lags []Lag) {
 	}
 
 	if none > 0 {
-		text += fmt.Sprintf("; %d partitions have no committed offset and begin at %s", none, d.cfg.Input.Start)
+		text += fmt.Sprintf("; %s without a committed offset: begins at %s", count(none, "partition"), d.cfg.Input.Start)
 	}
 
 	d.note(OK, "lag", on, "%s", text)
@@ -212,18 +212,27 @@ func (d *doctor) losses(s Subject, lags []Lag) {
 	}
 
 	if lost > 0 {
-		d.note(Problem, "loss", s.String(), "%d records were deleted before they were read: %s; input.on_out_of_range is %s", lost, some(gaps), d.cfg.Input.OnOutOfRange).
+		d.note(Problem, "loss", s.String(), "%s deleted before being read: %s; input.on_out_of_range is %s", count(lost, "record"), some(gaps), d.cfg.Input.OnOutOfRange).
 			mend("# what is gone is gone; this keeps the next ones longer", d.retention(s.Topic, advisedKeep))
 	}
 
 	if len(beyond) > 0 {
 		d.note(Problem, "loss", s.String(), "committed offsets lie behind the end, as after a topic was made anew: %s; input.on_out_of_range is %s", some(beyond), d.cfg.Input.OnOutOfRange).
-			mend(d.tool("kafka-consumer-groups.sh", "--group", d.cfg.Input.Group, "--topic", s.Topic, "--reset-offsets", "--to-earliest", "--execute"))
+			mend("# with stop, and while the filter is stopped:", d.tool("kafka-consumer-groups.sh", "--group", d.cfg.Input.Group, "--topic", s.Topic, "--reset-offsets", "--to-earliest", "--execute"))
 	}
 
 	if lost == 0 && len(beyond) == 0 {
 		d.note(OK, "loss", s.String(), "nothing unread has been deleted")
 	}
+}
+
+// count says how many of something.
+func count(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // some names the first few.

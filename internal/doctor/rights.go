@@ -65,10 +65,8 @@ func operation(name string) kmsg.ACLOperation {
 	}
 }
 
-// group asks what this user may do with the consumer group, and who is in it.
-func (d *doctor) group(ctx context.Context) {
-	name := d.cfg.Input.Group
-
+// group asks what this user may do with a consumer group, and who is in it.
+func (d *doctor) group(ctx context.Context, name string) {
 	if !d.coordinates(ctx, offsetsTopic, d.anyGroup) {
 		d.note(NotChecked, "rights", name+" (group)", "the cluster has had no group yet, and asking would make it create %s", offsetsTopic)
 
@@ -164,7 +162,7 @@ func (d *doctor) sessionTimeout() {
 // unreadable says that a check wants the brokers' settings.
 func (d *doctor) unreadable(check, on string) {
 	if d.denied == nil {
-		d.note(NotChecked, check, on, "the brokers do not tell their limits")
+		d.note(NotChecked, check, on, "the brokers do not tell it")
 
 		return
 	}

@@ -60,3 +60,15 @@ func Subjects(cfg *config.Config) []Subject {
 
 	return all
 }
+
+// member is a part of the program that takes part in a group, and has transactions.
+type member struct {
+	group string
+	does  string // stands between group and instance in its transactional id
+}
+
+func (m member) prefix() string { return m.group + "/" + m.does + "/" }
+
+func members(cfg *config.Config) []member {
+	return []member{{cfg.Input.Group, "filter"}}
+}

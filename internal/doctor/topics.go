@@ -1,8 +1,11 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,9 +17,9 @@ import (
 const advisedReplicas = 3
 
 // topic looks at one topic in all respects but for what is read from it.
-func (d *doctor) topic(s Subject) {
+func (d *doctor) topic(ctx context.Context, s Subject) {
 	t := d.topics[s.Topic]
-	if !d.exists(s, t) {
+	if !d.exists(ctx, s, t) {
 		return
 	}
 
@@ -40,12 +43,12 @@ func (d *doctor) topic(s Subject) {
 	d.keep(s, t)
 }
 
-func (d *doctor) exists(s Subject, t *topicFacts) bool {
+func (d *doctor) exists(ctx context.Context, s Subject, t *topicFacts) bool {
 	switch {
 	case t.err == nil:
 		return true
 	case errors.Is(t.err, kerr.UnknownTopicOrPartition) && d.cfg.Kafka.CreateTopics:
-		d.note(OK, "topic", s.String(), "does not exist; the start makes it (kafka.create_topics)")
+		d.creatable(ctx, s)
 	case errors.Is(t.err, kerr.UnknownTopicOrPartition):
 		d.note(Problem, "topic", s.String(), "does not exist").mend(d.creation(s))
 	case errors.Is(t.err, kerr.TopicAuthorizationFailed):
@@ -56,6 +59,29 @@ func (d *doctor) exists(s Subject, t *topicFacts) bool {
 	}
 
 	return false
+}
+
+// creatable lets the cluster go through making a topic as the start would, without making it.
+func (d *doctor) creatable(ctx context.Context, s Subject) {
+	const (
+		partitions = 4 // as the start makes them
+		byDefault  = -1
+	)
+
+	answers, err := d.adm.ValidateCreateTopics(ctx, partitions, byDefault, nil, s.Topic)
+	if err == nil {
+		err = answers.Error()
+	}
+
+	switch {
+	case err == nil:
+		d.note(OK, "topic", s.String(), "does not exist; the start makes it (kafka.create_topics)")
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+		d.note(Problem, "topic", s.String(), "does not exist, and this user may not make it: lacks Create").
+			mend(d.creation(s), "# or, so that the start may do it:", d.allow([]string{"Create"}, "--topic", s.Topic))
+	default:
+		d.note(Problem, "topic", s.String(), "does not exist, and making it would fail: %v", err).mend(d.creation(s))
+	}
 }
 
 // creation makes a topic like those that are there.
@@ -104,7 +130,7 @@ func (d *doctor) partitions(s Subject, t *topicFacts) {
 	have, in := len(t.partitions), d.inputPartitions()
 
 	switch {
-	case s.Role != Output && s.Role != Route && s.Role != DeadLetter:
+	case s.Role != Output && s.Role != Route && s.Role != DeadLetter, !d.inputSeen():
 		d.note(OK, "partitions", s.String(), "%d", have)
 	case have == in:
 		d.note(OK, "partitions", s.String(), "%d, as the input: each event keeps its partition's number and order", have)
@@ -120,10 +146,18 @@ func (d *doctor) partitions(s Subject, t *topicFacts) {
 
 const byKey = "events are placed by the hash of their key; the order of one key holds, that of a partition does not"
 
+func (d *doctor) inputSeen() bool {
+	return !slices.ContainsFunc(d.cfg.Input.Topics, func(name string) bool {
+		t := d.topics[name]
+
+		return t == nil || t.err != nil
+	})
+}
+
 func (d *doctor) inputCount() string {
 	counts := make([]string, 0, len(d.cfg.Input.Topics))
 	for _, name := range d.cfg.Input.Topics {
-		counts = append(counts, fmt.Sprintf("%d", len(d.topics[name].partitions)))
+		counts = append(counts, strconv.Itoa(len(d.topics[name].partitions)))
 	}
 
 	return strings.Join(counts, " and ")
