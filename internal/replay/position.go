@@ -48,7 +48,7 @@ func (r *Replay) positions(ctx context.Context) (map[int32]*place, error) {
 		if committed, err = r.adm.FetchOffsets(ctx, r.name); err != nil {
 			return err //nolint:wrapcheck // below
 		}
-		return committed.Error() //nolint:wrapcheck // below
+		return committed.Error()
 	})
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // the first run of its kind
 		return nil, fmt.Errorf("read the positions of group %q: %w", r.name, err)

@@ -175,8 +175,12 @@ func TestRunRestoresEvents(t *testing.T) {
 	require.Equal(t, "key-6", string(r.Key))
 	require.Equal(t, "6", string(r.Value))
 	require.Equal(t, []kgo.RecordHeader{
-		{Key: "null"}, {Key: "twice", Value: []byte("1")}, {Key: "twice", Value: []byte("2")}, {Key: "dlq-note", Value: []byte("the producer's own")},
-		{Key: "id", Value: []byte("6")}, {Key: "dlq-replays", Value: []byte("1")},
+		{Key: "null"},
+		{Key: "twice", Value: []byte("1")},
+		{Key: "twice", Value: []byte("2")},
+		{Key: "dlq-note", Value: []byte("the producer's own")},
+		{Key: "id", Value: []byte("6")},
+		{Key: "dlq-replays", Value: []byte("1")},
 	}, r.Headers)
 
 	r = got[nothing.Timestamp.UnixMilli()]
