@@ -32,6 +32,7 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
 		newPipe(w),
 		newExplain(w),
 		newTest(w),
+		newReplay(w),
 		newCatalog(w),
 		newConfig(w),
 		newDoctor(w),
