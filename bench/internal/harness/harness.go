@@ -132,14 +132,13 @@ func (o *Options) run(ctx context.Context, parts []string, dir, logs string, out
 	b.Lab, b.Alive = l, l.Alive
 	b.Result.Began, b.Result.Rounds = began.UTC().Truncate(time.Second), size.Rounds
 	o.describe(ctx, b, logs)
-	b.Save = func() error {
+	b.Save = func() {
 		b.Result.Took = time.Since(began).Round(time.Second).Seconds()
-		return o.keep(b.Result)
+		if err := o.keep(b.Result); err != nil {
+			say(out, "%v\n", err) // it can still be written in the end
+		}
 	}
 	if err := b.Run(ctx, parts); err != nil {
-		if kept := b.Save(); kept != nil {
-			return nil, errors.Join(err, kept)
-		}
 		return nil, fmt.Errorf("%w (what was measured until then is in %s; -render with -docs makes a report of it)", err, o.last())
 	}
 	return b.Result, nil

@@ -46,7 +46,7 @@ func (r *run) read(f *Figures) error {
 		from = r.warm
 	}
 	first := from[0]
-	*f = Figures{Events: f.Events, Counted: f.Events - r.cold, RSS: f.RSS, FirstOut: f.FirstOut}
+	*f = Figures{Events: f.Events, ColdEvents: r.cold, RSS: f.RSS, FirstOut: f.FirstOut}
 	end := time.Now()
 	var machine measure.Machine
 	for i, p := range r.procs {

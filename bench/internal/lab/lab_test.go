@@ -71,18 +71,18 @@ func TestWarmUp(t *testing.T) {
 	f, err := l.Run(t.Context(), trial)
 	require.NoError(t, err)
 	require.EqualValues(t, 20_000, f.Events)
-	require.Less(t, f.Counted, f.Events)
-	require.Positive(t, f.Counted)
+	require.Less(t, f.Counted(), f.Events)
+	require.Positive(t, f.Counted())
 	require.Positive(t, f.ColdCPU)
-	require.InDelta(t, f.ColdCPU*1e6/float64(f.Events-f.Counted), f.Cold(), 1e-9)
-	require.InDelta(t, f.CPU*1e6/float64(f.Counted), f.PerMillion(), 1e-9)
-	require.InDelta(t, float64(f.Counted)/f.Wall, f.Rate(), 1e-9)
+	require.InDelta(t, f.ColdCPU*1e6/float64(f.ColdEvents), f.Cold(), 1e-9)
+	require.InDelta(t, f.CPU*1e6/float64(f.Counted()), f.PerMillion(), 1e-9)
+	require.InDelta(t, float64(f.Counted())/f.Wall, f.Rate(), 1e-9)
 	require.Less(t, f.Start, f.FirstOut)
 
 	trial.WarmUp = in.want[contest.Same].Len() // is over with the last event: then all of them count
 	f, err = l.Run(t.Context(), trial)
 	require.NoError(t, err)
-	require.Equal(t, f.Events, f.Counted)
+	require.Equal(t, f.Events, f.Counted())
 	require.Zero(t, f.Cold())
 }
 
@@ -281,6 +281,8 @@ func TestPipe(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, f.Wall)
 	require.Positive(t, f.CPU)
+	f.Events = 200
+	require.InDelta(t, 200/f.Wall, f.Rate(), 1e-6)
 	_, err = runPipe(t.Context(), "/bin/false", nil, lines.in, filepath.Join(t.TempDir(), "out"))
 	require.ErrorContains(t, err, "exit status 1")
 	_, err = runPipe(t.Context(), "/bin/no-such-program", nil, lines.in, filepath.Join(t.TempDir(), "out"))

@@ -17,12 +17,11 @@ import (
 // Figures are what one run gave.
 type Figures struct {
 	Events int64
-	// Counted are the events that were written between the first moment and the last: all, unless there was a warm-up.
-	Counted int64
-	Wall    float64 // from the first moment to the last
-	CPU     float64 // of all processes, between the same moments
-	// ColdCPU is that of the warm-up, during which the other events were written.
-	ColdCPU float64
+	Wall   float64 // from the first moment to the last
+	CPU    float64 // of all processes, between the same moments
+	// ColdEvents were written during the warm-up, before the first moment, with ColdCPU; 0 if there was none.
+	ColdEvents int64
+	ColdCPU    float64
 	// Start is the time from starting the process to the first moment, and its CPU.
 	Start    float64
 	StartCPU float64
@@ -50,18 +49,21 @@ type Sample struct {
 }
 
 // PerMillion is CPU-seconds for a million events.
-func (f *Figures) PerMillion() float64 { return f.CPU * 1e6 / float64(f.Counted) }
+func (f *Figures) PerMillion() float64 { return f.CPU * 1e6 / float64(f.Counted()) }
 
-// Cold is the same of the warm-up; 0 if there was none.
+// Counted are the events that were written between the first moment and the last.
+func (f *Figures) Counted() int64 { return f.Events - f.ColdEvents }
+
+// Cold is CPU-seconds for a million events of the warm-up; 0 if there was none.
 func (f *Figures) Cold() float64 {
-	if f.Counted == f.Events {
+	if f.ColdEvents == 0 {
 		return 0
 	}
-	return f.ColdCPU * 1e6 / float64(f.Events-f.Counted)
+	return f.ColdCPU * 1e6 / float64(f.ColdEvents)
 }
 
 // Rate is events/s.
-func (f *Figures) Rate() float64 { return float64(f.Counted) / f.Wall }
+func (f *Figures) Rate() float64 { return float64(f.Counted()) / f.Wall }
 
 // Trial is one run to be made.
 type Trial struct {

@@ -22,8 +22,8 @@ type Bench struct {
 	Contestants []*contest.Contestant // that have been built
 	Pipes       []*contest.Pipe       // the same
 	Result      *result.Result        // gets what is found
-	// Save, if not nil, is called after each step, to keep what has been found. What it returns ends the benchmark.
-	Save func() error
+	// Save, if not nil, is called after each step, to keep what has been found.
+	Save func()
 	// Alive, if not nil, is called after a step has failed. If the broker is gone, there is no use in going on.
 	Alive func(context.Context) error
 	// Bar makes a progress bar.
@@ -77,9 +77,7 @@ func (b *Bench) run(ctx context.Context, steps []step) error {
 		}
 		bar.End(outcome, err == nil)
 		if b.Save != nil {
-			if err := b.Save(); err != nil {
-				return err
-			}
+			b.Save()
 		}
 		if err != nil && !untried(err) && b.Alive != nil {
 			if dead := b.Alive(ctx); dead != nil {
@@ -121,9 +119,9 @@ func (b *Bench) note(s *step, err error) {
 	case errors.Is(err, errGivenUp):
 	case s.run.Contestant != "":
 		if err != nil {
-			s.run.Failure, s.run.Values, s.run.Samples = err.Error(), nil, nil
+			s.run.Failure = err.Error()
 		}
-		b.Result.Runs = append(b.Result.Runs, s.run)
+		b.Result.Add(s.run)
 	case err != nil:
 		b.Result.Troubles = append(b.Result.Troubles, result.Trouble{Step: s.label, Failure: err.Error()})
 	default: // a preparation that went well
@@ -262,7 +260,7 @@ func values(f *lab.Figures) map[string]float64 {
 	n := float64(f.Events)
 	return map[string]float64{
 		result.Events: n, result.Wall: f.Wall, result.CPU: f.CPU, result.PerMillion: f.PerMillion(), result.Rate: f.Rate(),
-		result.Counted: float64(f.Counted), result.Cold: f.Cold(), result.PeakRSS: float64(f.PeakRSS), result.Sent: float64(f.Sent) / n, result.Received: float64(f.Received) / n,
+		result.Counted: float64(f.Counted()), result.Cold: f.Cold(), result.PeakRSS: float64(f.PeakRSS), result.Sent: float64(f.Sent) / n, result.Received: float64(f.Received) / n,
 		result.Connections: float64(f.Connections), result.Start: f.Start, result.StartCPU: f.StartCPU, result.FirstOut: f.FirstOut,
 		result.Busy: f.Busy, result.Stolen: f.Stolen,
 	}

@@ -38,7 +38,7 @@ func (b *Bench) micro() []step {
 				for i, kase := range cases {
 					one := result.Run{Part: Micro, Case: kase, Contestant: name, Round: run.Round, Values: found[kase]}
 					if i < len(cases)-1 {
-						b.Result.Runs = append(b.Result.Runs, one)
+						b.Result.Add(one)
 					} else {
 						*run = one
 					}

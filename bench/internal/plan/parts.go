@@ -183,7 +183,7 @@ func (b *Bench) latencyOf(ctx context.Context, c *contest.Contestant, run *resul
 		}
 		fmt.Fprintf(&outcome, " %.1f ms at %d/s", one.Values[result.P99], rate)
 		if i < len(b.Size.Rates)-1 {
-			b.Result.Runs = append(b.Result.Runs, one)
+			b.Result.Add(one)
 		} else {
 			*run = one
 		}

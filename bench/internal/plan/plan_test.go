@@ -134,7 +134,7 @@ func TestFailures(t *testing.T) {
 	var ran []string
 	steps := []step{fakeStep("good", nil, &ran), fakeStep("bad", errTest, &ran), fakeStep("bad", errTest, &ran), fakeStep("bad", errTest, &ran), fakeStep("good", nil, &ran)}
 	saved := 0
-	b.Save = func() error { saved++; return nil }
+	b.Save = func() { saved++ }
 	require.NoError(t, b.run(t.Context(), steps))
 	require.Equal(t, []string{"good", "bad", "bad", "bad", "bad", "good"}, ran, "each step is tried twice; after two failures it is left alone, and the others go on")
 	require.Equal(t, len(steps), saved, "whatever happens, what is known is kept")
@@ -207,9 +207,6 @@ func TestDead(t *testing.T) {
 	require.ErrorIs(t, err, errDead)
 	require.Equal(t, []string{"good", "bad", "bad"}, ran)
 	require.Len(t, b.Result.Runs, 2, "what failed is noted")
-
-	b.Save = func() error { return errTest }
-	require.ErrorIs(t, b.run(t.Context(), []step{good}), errTest)
 }
 
 func TestTooFew(t *testing.T) {

@@ -5,6 +5,8 @@ package result
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -179,6 +181,19 @@ func (r *Result) Contestants(part string) (all []Contestant) {
 		}
 	}
 	return all
+}
+
+// Add adds a run. One with a figure that is not a number has failed: JSON has no word for such, and nobody a use.
+func (r *Result) Add(run Run) {
+	for _, name := range slices.Sorted(maps.Keys(run.Values)) {
+		if v := run.Values[name]; run.Failure == "" && (math.IsNaN(v) || math.IsInf(v, 0)) {
+			run.Failure = fmt.Sprintf("its %s is %v", name, v)
+		}
+	}
+	if run.Failure != "" {
+		run.Values, run.Samples = nil, nil
+	}
+	r.Runs = append(r.Runs, run)
 }
 
 // Write writes the result to a file.

@@ -1,6 +1,7 @@
 package result_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -47,6 +48,19 @@ func TestValues(t *testing.T) {
 	require.False(t, r.Failed(), "a second try mended it")
 	r.Troubles[0].Mended = false
 	require.True(t, r.Failed())
+}
+
+func TestAdd(t *testing.T) {
+	var r result.Result
+	r.Add(result.Run{Contestant: "good", Values: map[string]float64{"v": 1}})
+	r.Add(result.Run{Contestant: "none", Values: map[string]float64{"a": 1, "v": math.NaN()}})
+	r.Add(result.Run{Contestant: "endless", Values: map[string]float64{"v": math.Inf(1)}, Samples: []result.Sample{{}}})
+	r.Add(result.Run{Contestant: "failed", Values: map[string]float64{"v": math.Inf(1)}, Failure: "why"})
+	require.Equal(t, []result.Run{
+		{Contestant: "good", Values: map[string]float64{"v": 1}},
+		{Contestant: "none", Failure: "its v is NaN"}, {Contestant: "endless", Failure: "its v is +Inf"}, {Contestant: "failed", Failure: "why"},
+	}, r.Runs)
+	require.NoError(t, r.Write(filepath.Join(t.TempDir(), "r.json")), "JSON could not have those")
 }
 
 func TestFile(t *testing.T) {
