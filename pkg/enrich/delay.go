@@ -109,31 +109,44 @@ func notBeforeMS(timestampMS, delay int64) int64 {
 	return timestampMS + 1000*delay
 }
 
-// appendTime appends milliseconds since the epoch, 0 to lastTimestampMS, as RFC
-// 3339 in UTC with three decimals. BenchmarkAppendTime has what it saves against
-// time.Time.AppendFormat.
-func appendTime(dst []byte, ms int64) []byte {
+// stamp is a time in RFC 3339, UTC, with three decimals. Events of one day share its
+// first part, so that is not written again. BenchmarkStamp has what both
+// save against time.Time.AppendFormat.
+type stamp struct {
+	text [24]byte
+	day  uint32 // since the epoch, plus 1; 0: nothing is written
+}
+
+// set writes milliseconds since the epoch, 0 to lastTimestampMS.
+func (s *stamp) set(ms int64) {
 	const dayMS = 24 * 3600 * 1000
 
-	year, month, day := civil(uint32(ms / dayMS)) //nolint:gosec // at most some three million
-	inDay := uint32(ms % dayMS)                   //nolint:gosec // less than a day
+	day := uint32(ms / dayMS)   //nolint:gosec // at most some three million
+	inDay := uint32(ms % dayMS) //nolint:gosec // less than a day
+
+	if s.day != day+1 {
+		s.day = day + 1
+		s.setDay(day)
+	}
+
 	seconds, millis := inDay/1000, inDay%1000
 	minutes := seconds / 60
 
-	var text [24]byte
+	put2(s.text[11:], minutes/60)
+	put2(s.text[14:], minutes%60)
+	put2(s.text[17:], seconds%60)
+	s.text[20] = byte('0' + millis/100)
+	put2(s.text[21:], millis%100)
+}
 
-	copy(text[:], "0000-00-00T00:00:00.000Z")
-	put2(text[0:], year/100)
-	put2(text[2:], year%100)
-	put2(text[5:], month)
-	put2(text[8:], day)
-	put2(text[11:], minutes/60)
-	put2(text[14:], minutes%60)
-	put2(text[17:], seconds%60)
-	text[20] += byte(millis / 100)
-	put2(text[21:], millis%100)
+func (s *stamp) setDay(day uint32) {
+	copy(s.text[:], "0000-00-00T00:00:00.000Z")
 
-	return append(dst, text[:]...)
+	year, month, day := civil(day)
+	put2(s.text[0:], year/100)
+	put2(s.text[2:], year%100)
+	put2(s.text[5:], month)
+	put2(s.text[8:], day)
 }
 
 // put2 writes a number below 100.

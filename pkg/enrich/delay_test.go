@@ -11,11 +11,16 @@ import (
 
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-func TestAppendTimeAgreesWithTime(t *testing.T) {
+func TestStampAgreesWithTime(t *testing.T) {
 	t.Parallel()
 
+	var kept stamp // what is left from one time must not show in the next
+
 	check := func(ms int64) {
-		require.Equal(t, "x"+time.UnixMilli(ms).UTC().Format(timeLayout), string(appendTime([]byte("x"), ms)))
+		for _, near := range []int64{ms, max(0, ms-3_600_123), min(lastTimestampMS, ms+61_001)} {
+			kept.set(near)
+			require.Equal(t, time.UnixMilli(near).UTC().Format(timeLayout), string(kept.text[:]))
+		}
 	}
 
 	for day := int64(0); day <= lastTimestampMS/86_400_000; day += 13 { // all residues of the calendar's cycles
@@ -27,14 +32,23 @@ func TestAppendTimeAgreesWithTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { check(rapid.Int64Range(0, lastTimestampMS).Draw(t, "ms")) })
 }
 
-func BenchmarkAppendTime(b *testing.B) {
+func BenchmarkStamp(b *testing.B) {
 	const ms = 1_795_514_449_123
 
-	var buf [32]byte
+	var (
+		s   stamp
+		buf [32]byte
+	)
 
-	b.Run("own", func(b *testing.B) {
+	b.Run("same day", func(b *testing.B) {
 		for b.Loop() {
-			appendTime(buf[:0], ms)
+			s.set(ms)
+		}
+	})
+	b.Run("another day", func(b *testing.B) {
+		for b.Loop() {
+			s.day = 0
+			s.set(ms)
 		}
 	})
 	b.Run("time.AppendFormat", func(b *testing.B) {

@@ -3,9 +3,6 @@ package enrich
 import (
 	"errors"
 	"fmt"
-	"math/bits"
-	"slices"
-	"strconv"
 
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich/internal/jsonscan"
@@ -99,9 +96,10 @@ type Enricher struct {
 	snap    Catalog
 	find    *finder
 	rules   []rule
-	headers headerSet
+	headers []string // names of those that are wanted
 	causes  causeTable
-	unknown map[Reason]template
+	// What is said of events whose cause nobody knows.
+	unknownCode, badCode, unknownName *cause
 	// separator is the length of what a template begins with: comma and key.
 	separator int
 }
@@ -113,62 +111,17 @@ type Catalog interface {
 	LookupName(name string) (*catalog.Entry, bool)
 }
 
-// cause is an entry with all that is written about it prepared.
-type cause struct {
-	entry              *catalog.Entry
-	optedIn            bool
-	code, fault, class []byte
-	byCode, byName     [numKinds]template
-}
-
-// causeTable finds causes by code. It is a hash table of a quarter full at most, whose
-// hash is one multiplication: BenchmarkCauseTable has what it saves against a map.
-type causeTable struct {
-	slots []*cause // their number is a power of two
-	shift uint
-}
-
-func newCauseTable(n int) causeTable {
-	width := uint(bits.Len(uint(4 * n)))
-
-	return causeTable{slots: make([]*cause, 1<<width), shift: 32 - width}
-}
-
-func (t *causeTable) place(code int32) int {
-	return int(uint32(code) * 0x9E3779B1 >> t.shift) //nolint:gosec // a hash
-}
-
-func (t *causeTable) put(c *cause) {
-	i := t.place(c.entry.Code)
-	for t.slots[i] != nil {
-		i = (i + 1) & (len(t.slots) - 1)
-	}
-
-	t.slots[i] = c
-}
-
-// find gives the cause of a code, nil if there is none.
-func (t *causeTable) find(code int32) *cause {
-	for i := t.place(code); t.slots[i] != nil; i = (i + 1) & (len(t.slots) - 1) {
-		if c := t.slots[i]; c.entry.Code == code {
-			return c
-		}
-	}
-
-	return nil
-}
-
 // scratch is memory that a Result keeps from one event to the next.
 type scratch struct {
-	doc      jsonscan.Doc
-	cause    *cause
-	raw      string // bad code or unknown name, cut
-	text     []byte // texts with escapes undone
-	form     []byte // a form body as JSON
-	object   []byte // what is spliced in
-	rest     []byte // see withoutRepeats
-	codeText []byte // code that is not in the catalog
-	timeText []byte // Advice.NotBeforeMS
+	doc       jsonscan.Doc
+	cause     *cause
+	raw       string // bad code or unknown name, cut
+	text      []byte // texts with escapes undone
+	form      []byte // a form body as JSON
+	object    []byte // what is spliced in
+	rest      []byte // see withoutRepeats
+	codeText  []byte // code that is not in the catalog
+	notBefore stamp  // Advice.NotBeforeMS
 }
 
 // New makes an Enricher. It reports every mistake in opt at once.
@@ -190,40 +143,26 @@ func NewFrom(snap Catalog, opt Options) (*Enricher, error) {
 	e := &Enricher{
 		opt: opt, snap: snap, find: find,
 		rules:     rules(),
-		headers:   newHeaderSet(opt.Headers, snap.ID()),
-		unknown:   map[Reason]template{},
+		headers:   opt.Headers,
 		separator: len(",:") + len(appendQuoted(nil, opt.Field)),
 	}
 
-	for reason, evidence := range map[Reason]Evidence{CodeNotInCatalog: EvidenceCode, BadCode: EvidenceCode, UnknownName: EvidenceName} {
-		e.unknown[reason] = newTemplate(opt.Field, fields, &subject{reason: reason, evidence: evidence, id: snap.ID()})
+	if e.headers == nil {
+		e.headers = HeaderNames()
 	}
+
+	e.unknownCode = e.newCause(nil, CodeNotInCatalog, fields)
+	e.badCode = e.newCause(nil, BadCode, fields)
+	e.unknownName = e.newCause(nil, UnknownName, fields)
 
 	entries := snap.Entries()
 	e.causes = newCauseTable(len(entries))
 
 	for i := range entries {
-		e.causes.put(newCause(&entries[i], &opt, fields, snap.ID()))
+		e.causes.put(e.newCause(&entries[i], "", fields))
 	}
 
 	return e, nil
-}
-
-func newCause(entry *catalog.Entry, opt *Options, fields map[string]bool, id string) *cause {
-	c := &cause{
-		entry:   entry,
-		optedIn: slices.Contains(opt.OptIn, entry.Code),
-		code:    strconv.AppendInt(nil, int64(entry.Code), 10),
-		fault:   []byte(entry.Fault),
-		class:   []byte(entry.Retry.Class),
-	}
-
-	for k := range numKinds {
-		c.byCode[k] = newTemplate(opt.Field, fields, &subject{entry: entry, evidence: EvidenceCode, advice: k, id: id})
-		c.byName[k] = newTemplate(opt.Field, fields, &subject{entry: entry, evidence: EvidenceName, advice: k, id: id})
-	}
-
-	return c
 }
 
 // Enrich reads one event and fills res. What is wrong with an event is an
@@ -253,31 +192,11 @@ func (e *Enricher) Enrich(rec *Record, res *Result) {
 	}
 
 	e.advise(rec, res)
-	res.scratch.object = e.template(res).render(res.scratch.object[:0], res)
+	out := res.scratch.cause.output(res)
+	res.scratch.object = out.object.render(res.scratch.object[:0], res)
 	splice(v, res.scratch.object, e.separator, res)
-	e.headers.fill(res)
-}
-
-// template chooses the template for what is known about the event.
-func (e *Enricher) template(r *Result) template {
-	c := r.scratch.cause
-	if c == nil {
-		return e.unknown[r.Reason]
-	}
-
-	k := notRetryable
-
-	if r.Advice.Retryable {
-		if k = retryableAt; r.Advice.NotBeforeMS < 0 {
-			k = retryable
-		}
-	}
-
-	if r.Evidence == EvidenceName {
-		return c.byName[k]
-	}
-
-	return c.byCode[k]
+	out.headers.fill(res)
+	res.DropHeaders = e.headers
 }
 
 // reset forgets the last event, and keeps the memory.

@@ -87,7 +87,7 @@ func (e *Enricher) facts(rec *Record, r *Result) []Fact {
 	attemptFound := false
 
 	for _, it := range e.find.fields(&e.opt) {
-		_, first := ev.first(it.field)
+		found := false // an earlier place has something
 
 		for i := range it.field.places {
 			raw := ev.raw(&it.field.places[i])
@@ -95,7 +95,8 @@ func (e *Enricher) facts(rec *Record, r *Result) []Fact {
 				continue
 			}
 
-			counts := i == first
+			counts := !found
+			found = true
 
 			switch it.field {
 			case &e.find.billed:
@@ -131,15 +132,10 @@ func (e *Enricher) facts(rec *Record, r *Result) []Fact {
 func (e *Enricher) steps(r *Result) []Step {
 	decided := e.decide(r)
 
-	var steps []Step
+	steps := make([]Step, 0, decided+1)
 
-	for i := range e.rules {
-		rule := &e.rules[i]
-		steps = append(steps, Step{rule.reason, rule.saw(e, r), rule == decided})
-
-		if rule == decided {
-			break
-		}
+	for i, rule := range e.rules[:decided+1] {
+		steps = append(steps, Step{rule.reason, rule.saw(e, r), i == decided})
 	}
 
 	return steps
@@ -150,7 +146,10 @@ func newVerdict(a *Advice) *Verdict {
 		Retryable: a.Retryable, Class: a.Class, DelayS: a.DelayS, Attempt: a.Attempt, MaxAttempts: a.MaxAttempts, Reason: a.Reason,
 	}
 	if a.NotBeforeMS >= 0 {
-		v.NotBefore = string(appendTime(nil, a.NotBeforeMS))
+		var s stamp
+
+		s.set(a.NotBeforeMS)
+		v.NotBefore = string(s.text[:])
 	}
 
 	return v

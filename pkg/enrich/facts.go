@@ -19,14 +19,14 @@ func (e *Enricher) identify(ev *event, r *Result) bool {
 		return false
 	}
 
-	if raw, i := ev.first(&e.find.code); i >= 0 {
+	if raw := ev.first(&e.find.code); raw != "" {
 		r.Evidence = EvidenceCode
 		e.identifyCode(r.text(raw), r)
 
 		return true
 	}
 
-	if raw, i := ev.first(&e.find.name); i >= 0 {
+	if raw := ev.first(&e.find.name); raw != "" {
 		r.Evidence = EvidenceName
 		e.identifyName(r.text(raw), r)
 
@@ -37,15 +37,13 @@ func (e *Enricher) identify(ev *event, r *Result) bool {
 }
 
 func (e *Enricher) foreign(ev *event) bool {
-	_, i := ev.first(&e.find.foreign)
-
-	return i >= 0
+	return ev.first(&e.find.foreign) != ""
 }
 
 func (e *Enricher) identifyCode(text string, r *Result) {
 	n, ok := integerIn(text)
 	if !ok || n > math.MaxInt32 {
-		r.unknown(BadCode, text)
+		r.unknown(BadCode, e.badCode, text)
 
 		return
 	}
@@ -55,14 +53,14 @@ func (e *Enricher) identifyCode(text string, r *Result) {
 	if c := e.causes.find(r.Code); c != nil {
 		r.known(c)
 	} else {
-		r.unknown(CodeNotInCatalog, "")
+		r.unknown(CodeNotInCatalog, e.unknownCode, "")
 	}
 }
 
 func (e *Enricher) identifyName(text string, r *Result) {
 	entry, ok := e.snap.LookupName(trimSpace(text))
 	if !ok {
-		r.unknown(UnknownName, text)
+		r.unknown(UnknownName, e.unknownName, text)
 
 		return
 	}
@@ -75,8 +73,8 @@ func (r *Result) known(c *cause) {
 	r.Outcome, r.Entry, r.scratch.cause = Enriched, c.entry, c
 }
 
-func (r *Result) unknown(reason Reason, raw string) {
-	r.Outcome, r.Reason, r.scratch.raw = UnknownCode, reason, cut(raw, longestRaw)
+func (r *Result) unknown(reason Reason, c *cause, raw string) {
+	r.Outcome, r.Reason, r.scratch.cause, r.scratch.raw = UnknownCode, reason, c, cut(raw, longestRaw)
 }
 
 // cut shortens s to at most n bytes, without cutting a character in two.
@@ -96,7 +94,7 @@ func cut(s string, n int) string {
 
 // describe fills in what routes and advice want to know beside the cause.
 func (e *Enricher) describe(ev *event, rec *Record, r *Result) {
-	if raw, i := ev.first(&e.find.direction); i >= 0 {
+	if raw := ev.first(&e.find.direction); raw != "" {
 		switch text := r.text(raw); {
 		case is(text, string(catalog.Outbound)):
 			r.Direction = catalog.Outbound
@@ -113,8 +111,8 @@ func (e *Enricher) describe(ev *event, rec *Record, r *Result) {
 }
 
 func (r *Result) bytes(ev *event, f *field) []byte {
-	raw, i := ev.first(f)
-	if i < 0 {
+	raw := ev.first(f)
+	if raw == "" {
 		return nil
 	}
 
@@ -124,11 +122,7 @@ func (r *Result) bytes(ev *event, f *field) []byte {
 // answered takes any evidence at any place, not only the first: a call that may
 // have been answered is not dialled again by mistake.
 func (e *Enricher) answered(ev *event, r *Result) bool {
-	if _, i := ev.first(&e.find.answerTime); i >= 0 {
-		return true
-	}
-
-	return r.any(ev, &e.find.billed, positive) || r.any(ev, &e.find.status, talking)
+	return ev.first(&e.find.answerTime) != "" || r.any(ev, &e.find.billed, positive) || r.any(ev, &e.find.status, talking)
 }
 
 // any says whether some place of f has a text that test takes.
@@ -159,19 +153,19 @@ func is(text, word string) bool {
 }
 
 func (e *Enricher) bLeg(ev *event, r *Result) bool {
-	if _, i := ev.first(&e.find.parentCall); i >= 0 {
+	if ev.first(&e.find.parentCall) != "" {
 		return true
 	}
 
-	aLeg, i := ev.first(&e.find.aLeg)
+	aLeg := ev.first(&e.find.aLeg)
 
-	return i >= 0 && len(r.CallID) > 0 && r.text(aLeg) != textOf(r.CallID)
+	return aLeg != "" && len(r.CallID) > 0 && r.text(aLeg) != textOf(r.CallID)
 }
 
 // attempt believes the event before the header. What is no number from 1 on
 // says nothing; one beyond an int32 counts as the largest, which is far beyond any policy.
 func (e *Enricher) attempt(ev *event, rec *Record, r *Result) int {
-	if raw, i := ev.first(&e.find.attempt); i >= 0 {
+	if raw := ev.first(&e.find.attempt); raw != "" {
 		if n, ok := integerIn(r.text(raw)); ok && n >= 1 {
 			return int(min(n, math.MaxInt32))
 		}

@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"unsafe"
@@ -25,6 +26,7 @@ type field struct {
 	places []place
 	slots  uint64 // bits of the places that the scan finds
 	nested bool   // some places are for gjson to find
+	mixed  bool   // the order of places is not that of slots, or some have none
 }
 
 type place struct {
@@ -92,10 +94,13 @@ func (f *finder) fields(opt *Options) []fieldPaths {
 func (f *field) add(p place) {
 	f.places = append(f.places, p)
 	if p.slot < 0 {
-		f.nested = true
-	} else {
-		f.slots |= 1 << p.slot
+		f.nested, f.mixed = true, true
+
+		return
 	}
+
+	f.mixed = f.mixed || f.slots>>p.slot != 0
+	f.slots |= 1 << p.slot
 }
 
 // newPlace finds out who answers a path, and adds its key to names if the scan does.
@@ -237,20 +242,35 @@ func (ev *event) raw(p *place) string {
 // absent says, at one look, that none of a field's places has anything.
 func (ev *event) absent(f *field) bool { return ev.doc.Seen&f.slots == 0 && !f.nested }
 
-// first gives the JSON of the first place that has something present, and its
-// index; -1 if none has.
-func (ev *event) first(f *field) (raw string, index int) {
-	if ev.absent(f) {
-		return "", -1
+// first gives the JSON of the first place that has something present, "" if none has.
+func (ev *event) first(f *field) string {
+	if f.mixed {
+		return ev.firstMixed(f)
 	}
 
-	for i := range f.places {
-		if raw = ev.raw(&f.places[i]); present(raw) {
-			return raw, i
+	for seen := ev.doc.Seen & f.slots; seen != 0; seen &= seen - 1 {
+		m := &ev.doc.First[bits.TrailingZeros64(seen)]
+		if raw := ev.text[m.Start:m.End]; present(raw) {
+			return raw
 		}
 	}
 
-	return "", -1
+	return ""
+}
+
+// firstMixed is first where a look at the scan's bits does not give the order.
+func (ev *event) firstMixed(f *field) string {
+	if ev.absent(f) {
+		return ""
+	}
+
+	for i := range f.places {
+		if raw := ev.raw(&f.places[i]); present(raw) {
+			return raw
+		}
+	}
+
+	return ""
 }
 
 // present: exists, not null, not "".

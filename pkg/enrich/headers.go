@@ -19,73 +19,79 @@ const (
 	headerCatalog    = "hangup-catalog"
 )
 
-// headerSet has the values that all events share, and which headers are wanted.
-type headerSet struct {
-	code, fault, retryable, retryClass, notBefore, catalog bool
-
-	names       []string // of those that are wanted
-	yes, no, id []byte
+// headers are those of one kind of event, with gaps for values of the single event.
+type headers struct {
+	list []Header
+	gaps []headerGap
 }
 
-func newHeaderSet(names []string, id string) headerSet {
-	if names == nil {
-		names = HeaderNames()
-	}
-
-	return headerSet{
-		names:      names,
-		code:       slices.Contains(names, headerCode),
-		fault:      slices.Contains(names, headerFault),
-		retryable:  slices.Contains(names, headerRetryable),
-		retryClass: slices.Contains(names, headerRetryClass),
-		notBefore:  slices.Contains(names, headerNotBefore),
-		catalog:    slices.Contains(names, headerCatalog),
-		yes:        []byte("true"),
-		no:         []byte("false"),
-		id:         []byte(id),
-	}
+type headerGap struct {
+	at   int // index in the list
+	what slot
 }
 
-// fill appends the headers for r. Values that are the event's own go into the
-// Result's scratch.
-func (h *headerSet) fill(r *Result) {
-	r.DropHeaders = h.names
+// newHeaders chooses those of names that apply to s, in the order of HeaderNames.
+func newHeaders(names []string, s *subject) headers {
+	var h headers
 
-	s := &r.scratch
-	if h.code && r.HasCode {
-		if s.cause != nil {
-			r.add(headerCode, s.cause.code)
-		} else {
+	for _, name := range HeaderNames() {
+		if !slices.Contains(names, name) {
+			continue
+		}
+
+		if text, gap, ok := headerValue(name, s); ok {
+			if gap != slotNone {
+				h.gaps = append(h.gaps, headerGap{len(h.list), gap})
+			}
+
+			h.list = append(h.list, Header{Name: name, Value: []byte(text)})
+		}
+	}
+
+	return h
+}
+
+// headerValue gives what a header says of s, or what it says of the single event; ok is
+// false if it says nothing.
+func headerValue(name string, s *subject) (text string, gap slot, ok bool) {
+	switch name {
+	case headerRetryable:
+		return strconv.FormatBool(s.advice.retryable()), slotNone, true
+	case headerNotBefore:
+		return "", slotNotBefore, s.advice == retryableAt
+	case headerCatalog:
+		return s.id, slotNone, true
+	}
+
+	if s.entry == nil {
+		return "", slotCode, name == headerCode && s.reason == CodeNotInCatalog
+	}
+
+	switch name {
+	case headerCode:
+		text = strconv.Itoa(int(s.entry.Code))
+	case headerFault:
+		text = string(s.entry.Fault)
+	case headerRetryClass:
+		text = string(s.entry.Retry.Class)
+	}
+
+	return text, slotNone, true
+}
+
+// fill gives r the headers. Values that are the event's own go into its scratch.
+func (h *headers) fill(r *Result) {
+	r.Headers = append(r.Headers, h.list...)
+
+	for _, g := range h.gaps {
+		value := &r.Headers[g.at].Value
+
+		switch s := &r.scratch; g.what { //nolint:exhaustive // others have no header
+		case slotCode:
 			s.codeText = strconv.AppendInt(s.codeText[:0], int64(r.Code), 10)
-			r.add(headerCode, s.codeText)
+			*value = s.codeText
+		case slotNotBefore:
+			*value = s.notBefore.text[:]
 		}
 	}
-
-	if h.fault && s.cause != nil {
-		r.add(headerFault, s.cause.fault)
-	}
-
-	if h.retryable {
-		if r.Advice.Retryable {
-			r.add(headerRetryable, h.yes)
-		} else {
-			r.add(headerRetryable, h.no)
-		}
-	}
-
-	if h.retryClass && s.cause != nil {
-		r.add(headerRetryClass, s.cause.class)
-	}
-
-	if h.notBefore && r.Advice.NotBeforeMS >= 0 {
-		r.add(headerNotBefore, s.timeText)
-	}
-
-	if h.catalog {
-		r.add(headerCatalog, h.id)
-	}
-}
-
-func (r *Result) add(name string, value []byte) {
-	r.Headers = append(r.Headers, Header{Name: name, Value: value})
 }

@@ -304,7 +304,7 @@ func (t template) render(dst []byte, r *Result) []byte {
 		case slotDelay:
 			dst = strconv.AppendInt(dst, r.Advice.DelayS, 10)
 		case slotNotBefore:
-			dst = append(append(append(dst, '"'), r.scratch.timeText...), '"')
+			dst = append(append(append(dst, '"'), r.scratch.notBefore.text[:]...), '"')
 		case slotAttempt:
 			dst = strconv.AppendInt(dst, int64(r.Advice.Attempt), 10)
 		case slotReason:

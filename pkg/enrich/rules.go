@@ -46,19 +46,65 @@ func rules() []rule {
 	}
 }
 
-// decide finds the rule that decides. There is one: the last applies always.
-func (e *Enricher) decide(r *Result) *rule {
+// decide finds the index of the rule that decides. There is one: the last applies always.
+func (e *Enricher) decide(r *Result) int {
 	i := 0
 	for !e.rules[i].applies(e, r) {
 		i++
 	}
 
-	return &e.rules[i]
+	return i
+}
+
+// situation is what rules look at in the single event, beside the cause: one bit each for
+// an answer, a B leg and too many attempts, and above them the direction.
+type situation uint8
+
+const numSituations = 3 << 3
+
+func (r *Result) situation() situation {
+	var s situation
+
+	switch r.Direction {
+	case catalog.Outbound:
+		s = 1 << 3
+	case catalog.Inbound:
+		s = 2 << 3
+	}
+
+	if r.Answered {
+		s |= 1
+	}
+
+	if r.BLeg {
+		s |= 2
+	}
+
+	if r.Entry != nil && r.Attempt > r.Entry.Retry.MaxRetries {
+		s |= 4
+	}
+
+	return s
+}
+
+// settle asks the rules beforehand, once for each situation in which c may be found: there are few.
+func (e *Enricher) settle(c *cause, reason Reason) {
+	for s := range situation(numSituations) {
+		r := &Result{Reason: reason, Entry: c.entry, Answered: s&1 != 0, BLeg: s&2 != 0}
+		r.Direction = [...]catalog.Direction{"", catalog.Outbound, catalog.Inbound}[s>>3]
+		r.scratch.cause = c
+
+		if c.entry != nil {
+			r.Attempt = c.entry.Retry.MaxRetries + int(s>>2&1)
+		}
+
+		c.decided[s] = uint8(e.decide(r)) //nolint:gosec // a dozen
+	}
 }
 
 // advise fills r.Advice from what is known about the event.
 func (e *Enricher) advise(rec *Record, r *Result) {
-	rule := e.decide(r)
+	rule := &e.rules[r.scratch.cause.decided[r.situation()]]
 	r.Advice = Advice{Retryable: rule.retryable, NotBeforeMS: -1, Attempt: r.Attempt, Reason: rule.reason}
 
 	if r.Entry == nil {
@@ -77,7 +123,7 @@ func (e *Enricher) advise(rec *Record, r *Result) {
 		r.Advice.NotBeforeMS = notBeforeMS(rec.TimestampMS, r.Advice.DelayS)
 
 		if r.Advice.NotBeforeMS >= 0 {
-			r.scratch.timeText = appendTime(r.scratch.timeText[:0], r.Advice.NotBeforeMS)
+			r.scratch.notBefore.set(r.Advice.NotBeforeMS)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"unicode/utf8"
@@ -73,6 +74,10 @@ func (k *Keys) walk(p []byte, i, maxDepth int, d *Doc) Status {
 
 	for {
 		if object {
+			if depth == 1 && p[i-1] > ' ' {
+				i = k.plain(p, i, d)
+			}
+
 			if p[i] != '"' {
 				return d.broken(i)
 			}
@@ -209,6 +214,46 @@ func (k *Keys) walk(p []byte, i, maxDepth int, d *Doc) Status {
 			object = outer[depth>>6]>>(uint(depth)&63)&1 != 0
 		}
 	}
+}
+
+// plain takes the top-level members from the key at i on that are texts without escapes, numbers
+// and literals, with no white space between, as most are. What they have between strings
+// is compared at once, so they need few of walk's many looks. It gives the offset of
+// the first member that is otherwise, or the last one.
+func (k *Keys) plain(p []byte, i int, d *Doc) int {
+	const colon, comma = '"' | ':'<<8 | '"'<<16, '"' | ','<<8 | '"'<<16
+
+	for p[i] == '"' {
+		end := next(d.marks, i+1)
+		var stop int // behind the value
+
+		if three(p, end, colon) {
+			if stop = next(d.marks, end+3) + 1; !three(p, stop-1, comma) {
+				break
+			}
+		} else {
+			if p[end] != '"' || p[end+1] != ':' {
+				break
+			}
+
+			if stop = scalarEnd(p, end+2); stop < 0 || p[stop] != ',' || p[stop+1] != '"' {
+				break
+			}
+		}
+
+		if slot := k.find(p, i+1, end); slot >= 0 {
+			d.note(slot, i, end+2, stop)
+		}
+
+		i = stop + 1
+	}
+
+	return i
+}
+
+// three says whether the bytes of want, from its lowest on, stand at i.
+func three(p []byte, i int, want uint32) bool {
+	return i+4 <= len(p) && binary.LittleEndian.Uint32(p[i:])&0xFFFFFF == want
 }
 
 // note records the member with key slot.
