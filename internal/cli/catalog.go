@@ -16,8 +16,9 @@ func newCatalog(w *world) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "catalog",
 		Short: "Look into the catalog of hangup causes",
-		Long: `Lists the hangup causes, shows one, checks overlay files, or compares catalogs. docs/catalog.md says
-what the columns mean and how overlays are written.`,
+		Long: `Lists the hangup causes, shows one, checks overlay files, compares catalogs, or counts
+what went through a topic. docs/catalog.md says what the columns mean and how overlays are
+written.`,
 		Example: `  enricher catalog list --fault carrier
   enricher catalog show 3010 -o json
   enricher catalog validate overlay.yaml`,

@@ -5,6 +5,7 @@ package topic_test
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,17 +26,30 @@ func TestKafkaScanOverTransactions(t *testing.T) {
 	client := dial(t, addrs)
 	require.Empty(t, scan(t, client, topic.ScanConfig{Topic: "t"}))
 
+	// The markers of a transaction are written a moment after it has ended.
+	sees := func(cfg topic.ScanConfig, want ...string) {
+		t.Helper()
+
+		var got []string
+
+		require.Eventually(t, func() bool {
+			got = scan(t, client, cfg)
+
+			return slices.Equal(want, got)
+		}, testTime, 100*time.Millisecond, "want %v", want)
+	}
+
 	inTransaction(t, addrs, kgo.TryAbort, "x1", "x2")
 	inTransaction(t, addrs, kgo.TryCommit, "a", "b")
 	put(t, addrs, record(0, "c"), record(2, "d"))
-	require.Equal(t, []string{"a", "b", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t"}))
+	sees(topic.ScanConfig{Topic: "t"}, "a", "b", "c", "d")
 
 	inTransaction(t, addrs, kgo.TryAbort, "x3", "x4")
-	require.Equal(t, []string{"a", "b", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t"}))
+	sees(topic.ScanConfig{Topic: "t"}, "a", "b", "c", "d")
 
-	before := time.Now()
-	require.Empty(t, scan(t, client, topic.ScanConfig{Topic: "t", Since: before.Add(time.Second)}))
-	require.Equal(t, []string{"a", "b", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t", Since: before.Add(-time.Hour), Until: before.Add(time.Hour)}))
+	now := time.Now()
+	sees(topic.ScanConfig{Topic: "t", Since: now.Add(time.Minute)})
+	sees(topic.ScanConfig{Topic: "t", Since: now.Add(-time.Hour), Until: now.Add(time.Hour)}, "a", "b", "c", "d")
 
 	open := producer(t, addrs, kgo.TransactionalID("open"))
 	require.NoError(t, open.BeginTransaction())
@@ -43,7 +57,7 @@ func TestKafkaScanOverTransactions(t *testing.T) {
 	put(t, addrs, record(0, "behind it"))
 	require.Equal(t, []string{"a", "b", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t"}))
 	require.NoError(t, open.EndTransaction(t.Context(), kgo.TryAbort))
-	require.Equal(t, []string{"a", "b", "behind it", "c", "d"}, scan(t, client, topic.ScanConfig{Topic: "t"}))
+	sees(topic.ScanConfig{Topic: "t"}, "a", "b", "behind it", "c", "d")
 }
 
 // Compaction takes records away, tombstones too, and with them what stood at the end of the log.

@@ -1,0 +1,53 @@
+package traffic
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Count is how many events have something in common.
+type Count struct {
+	Name   string  `json:"name"`
+	Events int64   `json:"events"`
+	Share  float64 `json:"share"` // of all events, 0 to 1
+}
+
+// tallyLimit bounds the distinct words of one tally. Those of this program are far fewer; an event may have been enriched by
+// anyone.
+const tallyLimit = 64
+
+// other stands for words beyond the limit.
+const other = "other"
+
+// tally counts words.
+type tally map[string]int64
+
+func (t tally) add(word string) {
+	if _, known := t[word]; !known && len(t) >= tallyLimit {
+		word = other
+	}
+
+	t[word]++
+}
+
+// counts lists what was counted, most frequent first. Words are masked: they come from events.
+func (t tally) counts(all int64) []Count {
+	list := make([]Count, 0, len(t))
+	for word, n := range t {
+		list = append(list, Count{cut(Mask(word), textBytes), n, share(n, all)})
+	}
+
+	slices.SortFunc(list, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.Events, a.Events), cmp.Compare(a.Name, b.Name))
+	})
+
+	return list
+}
+
+func share(n, of int64) float64 {
+	if of == 0 {
+		return 0
+	}
+
+	return float64(n) / float64(of)
+}
