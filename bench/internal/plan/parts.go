@@ -167,7 +167,7 @@ func (b *Bench) latencyOf(ctx context.Context, c *contest.Contestant, run *resul
 		t.WarmUp = b.Size.LatencyWarmUp
 	}
 	found, err := b.Lab.Latency(ctx, t)
-	if err == nil && tooFew(found) != nil { // no fault of the contestant: once more
+	if err == nil && b.tooFew(found) != nil { // no fault of the contestant: once more
 		found, err = b.Lab.Latency(ctx, t)
 	}
 	if err != nil {
@@ -178,7 +178,7 @@ func (b *Bench) latencyOf(ctx context.Context, c *contest.Contestant, run *resul
 	for i, rate := range b.Size.Rates {
 		l := found[rate]
 		one := result.Run{Part: Latency, Case: strconv.Itoa(rate), Contestant: c.ID, Round: run.Round, Values: latencyValues(&l)}
-		if err := tooFew(map[int]lab.Latencies{rate: l}); err != nil {
+		if err := b.tooFew(map[int]lab.Latencies{rate: l}); err != nil {
 			one.Failure = err.Error()
 		}
 		fmt.Fprintf(&outcome, " %.1f ms at %d/s", one.Values[result.P99], rate)
@@ -192,10 +192,9 @@ func (b *Bench) latencyOf(ctx context.Context, c *contest.Contestant, run *resul
 }
 
 // tooFew tells whether less was sent than was to be.
-func tooFew(found map[int]lab.Latencies) error {
-	const enough = 0.99
+func (b *Bench) tooFew(found map[int]lab.Latencies) error {
 	for rate := range found {
-		if l := found[rate]; l.Offered < enough*float64(rate) {
+		if l := found[rate]; l.Offered < b.Size.Offered*float64(rate) {
 			return fmt.Errorf("only %.0f of %d events/s could be sent", l.Offered, rate)
 		}
 	}

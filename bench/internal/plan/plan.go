@@ -44,6 +44,7 @@ type Size struct {
 
 	Rates      []int // events/s, of latency
 	Warm, Last time.Duration
+	Offered    float64 // the share of a rate that has to be sent for its figures to count
 	// LatencyWarmUp is how long those that warm up get the highest rate before the first.
 	LatencyWarmUp time.Duration
 
@@ -73,7 +74,7 @@ func Whole(rounds int) Size {
 		Seed: 1, MeanBytes: 581, Inputs: 4,
 		Rounds: rounds, Codecs: []string{"none", "lz4", "zstd"}, Fast: 1_000_000, Long: 4_000_000, WarmUp: 2_000_000,
 		ByBytes: []Bytes{{300, 500_000}, {600, 500_000}, {2_000, 300_000}, {10_000, 80_000}},
-		Rates:   []int{1_000, 10_000, 50_000}, Warm: time.Second / 2, Last: 3 * time.Second, LatencyWarmUp: 10 * time.Second,
+		Rates:   []int{1_000, 10_000, 50_000}, Warm: time.Second / 2, Last: 3 * time.Second, Offered: 0.99, LatencyWarmUp: 10 * time.Second,
 		Start:      20_000,
 		Partitions: []int32{1, 4, 16, 64, 256}, Processes: []int{1, 2, 3}, ProcessesInputs: 12, FewRounds: min(rounds, 3),
 		Backlog: 10_000_000, Pipe: 200_000, MicroTime: 300 * time.Millisecond,

@@ -210,8 +210,11 @@ func TestDead(t *testing.T) {
 }
 
 func TestTooFew(t *testing.T) {
-	require.NoError(t, tooFew(map[int]lab.Latencies{100: {Offered: 99.5}}))
-	require.ErrorContains(t, tooFew(map[int]lab.Latencies{100: {Offered: 98}}), "only 98 of 100 events/s")
+	b, _ := bench(Whole(5))
+	require.NoError(t, b.tooFew(map[int]lab.Latencies{100: {Offered: 99.5}}))
+	require.ErrorContains(t, b.tooFew(map[int]lab.Latencies{100: {Offered: 98}}), "only 98 of 100 events/s")
+	b, _ = bench(Smoke())
+	require.NoError(t, b.tooFew(map[int]lab.Latencies{100: {Offered: 10}}), "no time is asserted there")
 }
 
 func TestInterrupted(t *testing.T) {

@@ -23,7 +23,7 @@ Figures of one machine: how they compare carries over to others, how large they 
     %s
 
 %s, in one go of %.0f minutes: %d cores (%s), %d GB, %s; the broker runs on the same cores, with its logs on %s.
-Medians of %d rounds (fewer for slow contestants and in some parts), with the least and the greatest in brackets.
+Medians of %d rounds (at most three for slow contestants and in some parts), with the least and the greatest in brackets.
 `, r.Command, r.Began.Format("2 January 2006"), r.Took/60, m.Cores, m.Model, m.MemoryGB, m.Kernel, m.Logs, r.Rounds)
 	failures(&b, r)
 	goals(&b, r)
