@@ -23,7 +23,7 @@ written.`,
   enricher catalog show 3010 -o json
   enricher catalog validate overlay.yaml`,
 	})
-	cmd.AddCommand(newCatalogList(w), newCatalogShow(w), newCatalogValidate(w), newCatalogDiff(w))
+	cmd.AddCommand(newCatalogList(w), newCatalogShow(w), newCatalogValidate(w), newCatalogDiff(w), newCatalogReport(w))
 
 	return cmd
 }
