@@ -165,7 +165,7 @@ func (l *Loop) Release(nowMS int64, o *Order) Decision {
 // schedule applies age and window; false if there is no time left to dial.
 func (l *Loop) schedule(nowMS int64, o *Order) bool {
 	o.NotBeforeMS = max(o.NotBeforeMS, o.FailedMS)
-	if o.FailedMS < nowMS-l.maxAgeMS || l.tooLate(nowMS, o) {
+	if o.FailedMS < max(0, nowMS-l.maxAgeMS) || l.tooLate(nowMS, o) {
 		return false
 	}
 	if l.window == nil {

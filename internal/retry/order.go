@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -58,7 +59,7 @@ func (o *Order) AppendHeaders(dst []Header) []Header {
 	dst = append(dst,
 		Header{headerFailed, text[:failed:failed]},
 		Header{headerNotBefore, text[failed:notBefore:notBefore]},
-		Header{headerAttempt, text[notBefore:]},
+		Header{headerAttempt, slices.Clip(text[notBefore:])},
 		Header{headerID, o.ID},
 	)
 	if len(o.Key) > 0 {
