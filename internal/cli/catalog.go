@@ -21,7 +21,8 @@ what went through a topic. docs/catalog.md says what the columns mean and how ov
 written.`,
 		Example: `  enricher catalog list --fault carrier
   enricher catalog show 3010 -o json
-  enricher catalog validate overlay.yaml`,
+  enricher catalog validate overlay.yaml
+  enricher catalog diff builtin overlay.yaml`,
 	})
 	cmd.AddCommand(newCatalogList(w), newCatalogShow(w), newCatalogValidate(w), newCatalogDiff(w), newCatalogReport(w))
 

@@ -183,7 +183,7 @@ func (e *diffEvents) text(p painter) string {
 	var b strings.Builder
 
 	fmt.Fprintf(&b, "%s from %s: %d would change (another advice %d, outcome %d, route %d)\n",
-		counted(e.Report.Events, "event"), e.From, e.Changed, e.Advice, e.Outcome, e.Route)
+		counted(e.Events, "event"), e.From, e.Changed, e.Advice, e.Outcome, e.Route)
 
 	if e.TooLong > 0 {
 		fmt.Fprintf(&b, "%s not looked at: longer than %d bytes\n", counted(e.TooLong, "line"), longestLine)
