@@ -45,13 +45,18 @@ func (p *Pipeline) followCancels(ctx context.Context) (*sync.WaitGroup, error) {
 	}
 	p.log.Info("read the cancel records", zap.String("topic", p.cfg.Retry.Cancels), zap.Int("keys", p.cancels.Len()))
 	following.Go(func() {
-		for ctx.Err() == nil {
+		for pruned := time.Now(); ctx.Err() == nil; {
 			_ = f.round(ctx) // ends with ctx alone
-			p.cancels.Prune(time.Now().UnixMilli())
+			if time.Since(pruned) > pruneEvery {
+				pruned = time.Now()
+				p.cancels.Prune(pruned.UnixMilli())
+			}
 		}
 	})
 	return &following, nil
 }
+
+const pruneEvery = time.Minute
 
 func (f *follower) begin(ctx context.Context) error {
 	topic := f.p.cfg.Retry.Cancels

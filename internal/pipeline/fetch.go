@@ -15,7 +15,6 @@ import (
 
 const (
 	fetchWait      = 500 * time.Millisecond // an idle request
-	fetchWaitDelay = 100 * time.Millisecond // an idle request of the delay role, whose other partitions may come due meanwhile
 	fetchWaitShort = 10 * time.Millisecond  // while partitions are left out because their workers are behind
 	fetchMaxBytes  = 2 << 20                // of one answer
 	fetchBudget    = 8 * fetchMaxBytes      // of answers that workers are not done with
@@ -122,7 +121,7 @@ func (s *session) fetchFrom(node int32, kick chan struct{}) {
 // the first of those that do may be asked for after pause. The order rotates, because a broker fills
 // its answer from the front.
 func (s *session) plan(node int32, turn int) (req *broker.FetchRequest, pause time.Duration) {
-	pause = s.p.fetchWait()
+	pause = fetchWait
 	req = &broker.FetchRequest{
 		Node: node, Rack: s.p.cfg.Rack, MaxWait: pause, MaxBytes: fetchMaxBytes, ReadCommitted: s.p.cfg.ReadCommitted,
 	}
@@ -138,7 +137,7 @@ func (s *session) plan(node int32, turn int) (req *broker.FetchRequest, pause ti
 		if part.asked || part.doubt || s.source(part, layout) != node {
 			continue
 		}
-		if part.outstanding >= prefetch {
+		if part.outstanding >= s.p.prefetch() {
 			req.MaxWait = fetchWaitShort
 			continue
 		}
@@ -153,11 +152,14 @@ func (s *session) plan(node int32, turn int) (req *broker.FetchRequest, pause ti
 	return req, pause
 }
 
-func (p *Pipeline) fetchWait() time.Duration {
+// prefetch is how many chunks of a partition may wait or be worked on at once: for the filter one being
+// worked on and one behind it, so that the worker need not wait. The delay role asks for no more before
+// it knows how long the partition has to wait: the request would be out in vain, and the next late.
+func (p *Pipeline) prefetch() int {
 	if p.cfg.Role == Delay {
-		return fetchWaitDelay
+		return 1
 	}
-	return fetchWait
+	return prefetch
 }
 
 // heldFetchBytes is asked of a partition by the delay role: it fetches what is held more than once.
@@ -232,7 +234,7 @@ func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, nod
 	}
 	s.p.Metrics.fetchedBytes.Add(float64(whole))
 	resp.Retain()
-	part.inbox <- &chunk{from: part.next, turn: part.turn, records: r.Records[:whole], aborted: r.Aborted, response: resp} // has room: see prefetch
+	part.inbox <- &chunk{from: part.next, turn: part.turn, records: r.Records[:whole], aborted: r.Aborted, response: resp} // has room: see Pipeline.prefetch
 	part.outstanding++
 	part.next = next
 	return false
@@ -355,7 +357,7 @@ func (s *session) finished(part *partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	part.outstanding--
-	if part.outstanding == prefetch-1 { // it may have been left out of a request
+	if part.outstanding == s.p.prefetch()-1 { // it may have been left out of a request
 		s.kick()
 	}
 }

@@ -60,8 +60,7 @@ type partition struct {
 	committed   int64
 }
 
-// prefetch is how many chunks of a partition may wait or be worked on at once: one
-// being worked on and one behind it, so that the worker need not wait.
+// prefetch is the most chunks of a partition that may wait or be worked on at once; see Pipeline.prefetch.
 const prefetch = 2
 
 // drainMargin is what a revoked member leaves of the rebalance timeout for joining again.
