@@ -259,7 +259,9 @@ func replaySummary(rep *replay.Report, p painter) string {
 	var b strings.Builder
 
 	if len(rep.Moves) > 0 {
-		rows := [][]cell{{{"REASON", bold}, {"TO", bold}, {"RECORDS", bold}}}
+		rows := make([][]cell, 0, 1+len(rep.Moves))
+		rows = append(rows, []cell{{"REASON", bold}, {"TO", bold}, {"RECORDS", bold}})
+
 		for _, m := range rep.Moves {
 			rows = append(rows, []cell{{m.Reason, ""}, {m.To, ""}, {thousands(m.Count), ""}})
 		}

@@ -12,6 +12,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -185,8 +186,8 @@ func (p *pass) scan(ctx context.Context, fn func(context.Context, *kgo.Record) e
 			p.show(Progress{Done: done, Total: total, Replayed: p.report.Replayed + p.found.replayed})
 		}
 	}}, func(rec *kgo.Record) error {
-		if p.failed != nil {
-			return p.failed
+		if err := cmp.Or(p.failed, ctx.Err()); err != nil { // one fetch may hold thousands of letters
+			return err
 		}
 		at := p.place(rec.Partition)
 		if rec.Offset < at.next {

@@ -148,7 +148,8 @@ func retry(ctx context.Context, ask func() error) error {
 
 func busy(err error) bool {
 	return errors.Is(err, kerr.ConcurrentTransactions) || errors.Is(err, kerr.UnstableOffsetCommit) ||
-		errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.NotCoordinator)
+		errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.NotCoordinator) ||
+		errors.Is(err, kerr.CoordinatorNotAvailable) // a cluster's first group makes the internal topic
 }
 
 // explain says what to do about an error, where that is known.
