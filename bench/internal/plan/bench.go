@@ -185,7 +185,7 @@ func (b *Bench) inRounds(all []*contest.Contestant, one func(round int, c *conte
 }
 
 // prepareLimit is how long a preparation may take.
-const prepareLimit = 5 * time.Minute
+const prepareLimit = 10 * time.Minute
 
 // prepare is a step that runs nobody.
 func prepare(label string, estimate time.Duration, do func(context.Context) error) step {

@@ -58,7 +58,9 @@ func TestAdd(t *testing.T) {
 	r.Add(result.Run{Contestant: "failed", Values: map[string]float64{"v": math.Inf(1)}, Failure: "why"})
 	require.Equal(t, []result.Run{
 		{Contestant: "good", Values: map[string]float64{"v": 1}},
-		{Contestant: "none", Failure: "its v is NaN"}, {Contestant: "endless", Failure: "its v is +Inf"}, {Contestant: "failed", Failure: "why"},
+		{Contestant: "none", Failure: "its v is NaN"},
+		{Contestant: "endless", Failure: "its v is +Inf"},
+		{Contestant: "failed", Failure: "why"},
 	}, r.Runs)
 	require.NoError(t, r.Write(filepath.Join(t.TempDir(), "r.json")), "JSON could not have those")
 }
