@@ -95,6 +95,7 @@ type Enricher struct {
 	opt     Options
 	snap    Catalog
 	find    *finder
+	plain   *formBytes
 	rules   []rule
 	headers []string // names of those that are wanted
 	causes  causeTable
@@ -142,6 +143,7 @@ func NewFrom(snap Catalog, opt Options) (*Enricher, error) {
 
 	e := &Enricher{
 		opt: opt, snap: snap, find: find,
+		plain:     newFormBytes(),
 		rules:     rules(),
 		headers:   opt.Headers,
 		separator: len(",:") + len(appendQuoted(nil, opt.Field)),

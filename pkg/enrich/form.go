@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"bytes"
+	"strings"
 )
 
 // startsForm says whether the first pair of a form body has a '='.
@@ -12,13 +13,26 @@ func startsForm(body []byte) bool {
 	return bytes.IndexByte(pair, '=') >= 0
 }
 
-// appendFormJSON appends a form body as a JSON object of its pairs, in order,
+// formBytes has the bytes that stand for themselves in a form, and in a JSON string too. A
+// run of them is copied at once.
+type formBytes [256]bool
+
+func newFormBytes() *formBytes {
+	t := &formBytes{}
+	for c := range t {
+		t[c] = c >= ' ' && strings.IndexByte(`"\&=+%`, byte(c)) < 0
+	}
+
+	return t
+}
+
+// appendJSON appends a form body as a JSON object of its pairs, in order,
 // repeated ones too, every value a string. bad is the offset of a broken percent
 // escape, or -1. Bytes that are not UTF-8 come out as they are.
 //
 // An event from a form goes on as this JSON, the same way as any other: what
 // comes out for a form is then by construction what comes out for its JSON.
-func appendFormJSON(dst, body []byte) (out []byte, bad int) {
+func (plain *formBytes) appendJSON(dst, body []byte) (out []byte, bad int) {
 	dst = append(dst, '{')
 	first := true
 
@@ -36,14 +50,14 @@ func appendFormJSON(dst, body []byte) (out []byte, bad int) {
 		first = false
 		dst = append(dst, '"')
 
-		if dst, i = appendDecoded(dst, body, i, '='); i < 0 {
+		if dst, i = plain.appendDecoded(dst, body, i, '='); i < 0 {
 			return dst, -i - 1
 		}
 
 		dst = append(dst, '"', ':', '"')
 
 		if i < len(body) && body[i] == '=' {
-			if dst, i = appendDecoded(dst, body, i+1, '&'); i < 0 {
+			if dst, i = plain.appendDecoded(dst, body, i+1, '&'); i < 0 {
 				return dst, -i - 1
 			}
 		}
@@ -56,17 +70,22 @@ func appendFormJSON(dst, body []byte) (out []byte, bad int) {
 
 // appendDecoded decodes from i up to stop, '&', or the end, as the inside of a
 // JSON string. It gives the offset where it stopped; -1-offset of a bad escape.
-func appendDecoded(dst, body []byte, i int, stop byte) ([]byte, int) {
-	for ; i < len(body); i++ {
-		c := body[i]
+func (plain *formBytes) appendDecoded(dst, body []byte, i int, stop byte) ([]byte, int) {
+	for {
+		from := i
+		for i < len(body) && plain[body[i]] {
+			i++
+		}
 
-		if c == stop {
+		dst = append(dst, body[from:i]...)
+
+		if i == len(body) || body[i] == stop || body[i] == '&' {
 			return dst, i
 		}
 
+		c := body[i]
+
 		switch c {
-		case '&':
-			return dst, i
 		case '+':
 			c = ' '
 		case '%':
@@ -79,9 +98,8 @@ func appendDecoded(dst, body []byte, i int, stop byte) ([]byte, int) {
 		}
 
 		dst = appendEscapedByte(dst, c)
+		i++
 	}
-
-	return dst, i
 }
 
 func isHex(c byte) bool { return c-'0' < 10 || (c|0x20)-'a' < 6 }

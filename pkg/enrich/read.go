@@ -78,7 +78,7 @@ func (e *Enricher) readForm(value []byte, res *Result) (v view, ok bool) {
 		return v, res.malformed(BadForm, "the first pair has no '='")
 	}
 
-	out, bad := appendFormJSON(res.scratch.form[:0], body)
+	out, bad := e.plain.appendJSON(res.scratch.form[:0], body)
 	res.scratch.form = out
 
 	if bad >= 0 {
