@@ -1,0 +1,291 @@
+//go:build kafka
+
+package doctor_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/doctor"
+	"github.com/callstream/enricher/internal/kafkatest"
+)
+
+// patience bounds what a cluster takes to do what it has been told.
+const patience = time.Minute
+
+// start starts an Apache Kafka and makes a configuration for it with which nothing is wrong.
+func start(t *testing.T, opts kafkatest.Options) (*kafkatest.Cluster, *site) {
+	t.Helper()
+
+	c := kafkatest.Start(t, opts)
+	s := siteOf(t, c.Addrs())
+
+	for _, topic := range s.topics() {
+		c.CreateTopic(t, topic, 2)
+	}
+
+	return c, s
+}
+
+// mend runs the lines of a check with Kafka's own tools.
+func mend(t *testing.T, c *kafkatest.Cluster, check *doctor.Check) {
+	t.Helper()
+	require.NotEmpty(t, check.Fix)
+
+	dir := t.TempDir()
+
+	for _, line := range check.Fix {
+		name, _, _ := strings.Cut(line, " ")
+
+		switch name {
+		case "#":
+			continue
+		case "echo":
+			cmd := exec.Command("sh", "-c", line)
+			cmd.Dir = dir
+			require.NoError(t, cmd.Run(), line)
+
+			continue
+		}
+
+		tool := map[string]kafkatest.Tool{
+			"kafka-topics.sh":              kafkatest.TopicCommand,
+			"kafka-acls.sh":                kafkatest.ACLCommand,
+			"kafka-consumer-groups.sh":     kafkatest.ConsumerGroupCommand,
+			"kafka-configs.sh":             "kafka.admin.ConfigCommand",
+			"kafka-reassign-partitions.sh": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+		}[name]
+		require.NotEmpty(t, tool, line)
+
+		args := strings.Fields(line)[1:]
+		require.Equal(t, []string{"--bootstrap-server", strings.Join(c.Addrs(), ",")}, args[:2])
+
+		args = args[2:]
+		if i := slices.Index(args, "--reassignment-json-file"); i >= 0 {
+			args[i+1] = filepath.Join(dir, args[i+1])
+			_, err := os.Stat(args[i+1])
+			require.NoError(t, err)
+		}
+
+		c.Run(t, tool, "", args...)
+	}
+}
+
+// becomes waits until a check has a status.
+func (s *site) becomes(status doctor.Status, check, on string) *doctor.Check {
+	s.t.Helper()
+
+	var last *doctor.Check
+
+	require.Eventually(s.t, func() bool {
+		last = find(s.t, s.run(), check, on)
+
+		return last.Status == status
+	}, patience, 100*time.Millisecond, "%s on %s", check, on)
+
+	return last
+}
+
+func TestKafka(t *testing.T) {
+	c, s := start(t, kafkatest.Options{Nodes: 3, HeapMB: 384})
+
+	t.Run("untouched", func(t *testing.T) {
+		s.t = t
+		r := s.run()
+		require.ElementsMatch(t, []string{
+			"not checked: rights on enricher (group): the cluster has had no group yet, and asking would make it create __consumer_offsets",
+			"not checked: rights on enricher/filter/one (transactional id): the cluster has had no transaction yet, and asking would make it create __transaction_state",
+		}, not(r, doctor.OK), list(r))
+		topics, err := s.adm.ListTopicsWithInternal(t.Context())
+		require.NoError(t, err)
+		require.ElementsMatch(t, s.topics(), topics.Names(), "looking has made a topic")
+	})
+
+	s.t = t
+	s.used()
+	s.settle()
+
+	t.Run("good", func(t *testing.T) {
+		s.t = t
+		before := s.state()
+		r := s.run()
+		require.Empty(t, not(r, doctor.OK), list(r))
+		require.EqualValues(t, 1, r.Lag[0].Records)
+		require.NotNil(t, r.Lag[0].Oldest)
+		s.cfg.Delivery = config.AtLeastOnce
+		r = s.run()
+		require.Empty(t, not(r, doctor.OK), list(r))
+		s.cfg.Delivery = config.ExactlyOnce
+		require.Equal(t, before, s.state(), "looking has changed something")
+	})
+
+	breaks := map[string]struct {
+		change    func()
+		check, on string
+		status    doctor.Status
+	}{
+		"topic missing":   {func() { s.remove("calls.enriched") }, "topic", "calls.enriched", doctor.Problem},
+		"small messages":  {func() { s.alter("calls.enriched", "max.message.bytes", "1000") }, "message size", "calls.enriched", doctor.Warning},
+		"min ISR of all":  {func() { s.alter("calls.dead", "min.insync.replicas", "3") }, "min ISR", "calls.dead", doctor.Warning},
+		"short retention": {func() { s.alter("calls.raw", "retention.ms", "5400000") }, "retention", "calls.raw", doctor.Warning},
+		"compacted":       {func() { s.alter("calls.enriched", "cleanup.policy", "compact") }, "cleanup", "calls.enriched", doctor.Warning},
+		"beyond the end":  {func() { s.commit(9) }, "loss", "calls.raw", doctor.Problem},
+		"one replica": {func() {
+			s.remove("calls.retry")
+			answers, err := s.adm.CreateTopics(t.Context(), 2, 1, nil, "calls.retry")
+			require.NoError(t, err)
+			require.NoError(t, answers.Error())
+		}, "replicas", "calls.retry", doctor.Warning},
+		"fewer partitions": {func() {
+			s.remove("calls.enriched")
+			c.CreateTopic(t, "calls.enriched", 1)
+		}, "partitions", "calls.enriched", doctor.Warning},
+	}
+	for name, b := range breaks {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			b.change()
+			check := s.becomes(b.status, b.check, b.on)
+			t.Logf("%s: %s\n%s", check.Status, check.Found, strings.Join(check.Fix, "\n"))
+			mend(t, c, check)
+
+			if b.check == "topic" { // it is there then, and has other checks
+				require.Eventually(t, func() bool { return !strings.Contains(list(s.run()), "does not exist") }, patience, 100*time.Millisecond)
+			} else {
+				s.becomes(doctor.OK, b.check, b.on)
+			}
+		})
+	}
+
+	t.Run("all mended", func(t *testing.T) {
+		s.t = t
+		r := s.run()
+		require.Empty(t, not(r, doctor.OK), list(r))
+	})
+
+	t.Run("deleted before being read", func(t *testing.T) {
+		s.t = t
+		s.commit(0)
+		o := kadm.Offsets{}
+		o.AddOffset("calls.raw", 0, 2, -1)
+		_, err := s.adm.DeleteRecords(t.Context(), o)
+		require.NoError(t, err)
+		require.Contains(t, s.becomes(doctor.Problem, "loss", "calls.raw").Found, "2 records deleted before being read")
+		s.commit(3)
+		s.becomes(doctor.OK, "loss", "calls.raw")
+	})
+
+	t.Run("a broker is away", func(t *testing.T) {
+		s.t = t
+		c.Kill(t, 3)
+		check := s.becomes(doctor.Warning, "connect", c.Addrs()[2])
+		require.Equal(t, "connection refused: nothing listens there", check.Found)
+		require.Contains(t, s.becomes(doctor.Warning, "replicas", "calls.raw").Found, "2 of 2 partitions lack some")
+		c.Restart(t, 3)
+		c.AwaitInSync(t)
+		s.becomes(doctor.OK, "replicas", "calls.raw")
+	})
+}
+
+// A resource that belongs to somebody else is closed to us, until the printed command opens it.
+func TestKafkaRights(t *testing.T) {
+	// One node: the controllers of several would have to be super users, and we are who they are.
+	c, s := start(t, kafkatest.Options{Properties: map[string]string{
+		"authorizer.class.name":          "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"allow.everyone.if.no.acl.found": "true",
+	}})
+	s.used()
+
+	tests := map[string]struct {
+		close               func(*kadm.ACLBuilder) *kadm.ACLBuilder
+		check, on, contains string
+	}{
+		"input":  {func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.Topics("calls.raw") }, "topic", "calls.raw", "may not see it"},
+		"output": {func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.Topics("calls.enriched") }, "topic", "calls.enriched", "may not see it"},
+		"group":  {func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.Groups("enricher") }, "rights", "enricher (group)", "lacks Read"},
+		"transactional id": {
+			func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.TransactionalIDs("enricher/filter/one") },
+			"rights", "enricher/filter/one", "lacks Write, Describe",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			made, err := s.adm.CreateACLs(t.Context(), test.close(kadm.NewACLs()).ResourcePatternType(kadm.ACLPatternLiteral).
+				Operations(kadm.OpAll).Allow("User:somebody").AllowHosts("*"))
+			require.NoError(t, err)
+			require.NoError(t, made[0].Err)
+
+			var check *doctor.Check
+
+			require.Eventually(t, func() bool {
+				for _, c := range s.run().Checks {
+					if c.Check == test.check && strings.HasPrefix(c.On, test.on) && c.Status == doctor.Problem {
+						check = c
+					}
+				}
+
+				return check != nil
+			}, patience, 100*time.Millisecond)
+			require.Contains(t, check.Found, test.contains)
+			t.Log(check.Found, check.Fix)
+			mend(t, c, check)
+			s.becomes(doctor.OK, "rights", test.on)
+		})
+	}
+}
+
+// state is what looking must not change.
+func (s *site) state() []any {
+	s.t.Helper()
+
+	topics, err := s.adm.ListTopicsWithInternal(s.t.Context())
+	require.NoError(s.t, err)
+	ends, err := s.adm.ListEndOffsets(s.t.Context(), append(s.topics(), "__consumer_offsets", "__transaction_state")...)
+	require.NoError(s.t, err)
+	groups, err := s.adm.ListGroups(s.t.Context())
+	require.NoError(s.t, err)
+	ids, err := s.adm.ListTransactions(s.t.Context(), nil, nil)
+	require.NoError(s.t, err)
+
+	return []any{topics.Names(), ends.Offsets(), groups.Groups(), ids.TransactionalIDs()}
+}
+
+// settle waits until the brokers have finished the transactions that were ended.
+func (s *site) settle() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		ids, err := s.adm.ListTransactions(s.t.Context(), nil, nil)
+		require.NoError(s.t, err)
+
+		for _, txn := range ids.Sorted() {
+			if txn.State != "CompleteCommit" {
+				return false
+			}
+		}
+
+		return len(ids) > 0
+	}, patience, 100*time.Millisecond)
+}
+
+// remove deletes a topic and waits until it is gone.
+func (s *site) remove(topic string) {
+	s.t.Helper()
+
+	_, err := s.adm.DeleteTopics(s.t.Context(), topic)
+	require.NoError(s.t, err)
+	require.Eventually(s.t, func() bool {
+		topics, err := s.adm.ListTopics(s.t.Context(), topic)
+
+		return err == nil && topics[topic].Err != nil
+	}, patience, 100*time.Millisecond)
+}
