@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 )
 
@@ -19,6 +20,9 @@ const tallyLimit = 64
 // other stands for words beyond the limit.
 const other = "other"
 
+// catalogID is a catalog's name, revision and hash.
+var catalogID = regexp.MustCompile(`^[\w.-]{1,40}@[\w.-]{1,40}\+[0-9a-f]{8}$`)
+
 // tally counts words.
 type tally map[string]int64
 
@@ -34,7 +38,11 @@ func (t tally) add(word string) {
 func (t tally) counts(all int64) []Count {
 	list := make([]Count, 0, len(t))
 	for word, n := range t {
-		list = append(list, Count{cut(Mask(word), textBytes), n, share(n, all)})
+		if !catalogID.MatchString(word) { // which is no address, although it has an @
+			word = words(word)
+		}
+
+		list = append(list, Count{word, n, share(n, all)})
 	}
 
 	slices.SortFunc(list, func(a, b Count) int {
