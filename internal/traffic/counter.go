@@ -252,7 +252,7 @@ func (c *Counter) countUnknown(f *finding) {
 }
 
 func (c *Counter) span(ms int64) {
-	if ms <= 0 {
+	if !timed(ms) {
 		return
 	}
 

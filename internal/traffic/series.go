@@ -61,9 +61,15 @@ func newSeries() *series {
 	return &series{widths: w[1:], width: w[0], buckets: map[int64]*[numKinds]int64{}}
 }
 
+// lastMS is the last millisecond that has a date of four digits. Timestamps beyond are usually microseconds.
+const lastMS = 253_402_300_799_999
+
+// timed says whether a timestamp is one.
+func timed(ms int64) bool { return ms > 0 && ms <= lastMS }
+
 // add counts an event; ms is its timestamp. Those without one are left out.
 func (s *series) add(ms int64, kind Kind) {
-	if ms <= 0 {
+	if !timed(ms) {
 		return
 	}
 

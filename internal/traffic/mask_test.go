@@ -1,0 +1,111 @@
+package traffic_test
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/callstream/enricher/internal/traffic"
+)
+
+func TestMask(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"nothing", "", ""},
+		{"words", "no numbers here", "no numbers here"},
+		{"a code", "3010", "3010"},
+		{"four digits apart", "a1b2c3d4", "a1b2c3d4"},
+		{"five digits", "12345", "12*45"},
+		{"E.164", "+15555550100", "+15*******00"},
+		{"without plus", "15555550100", "15*******00"},
+		{"national", "(415) 555-2671", "(41*) ***-**71"},
+		{"dots", "415.555.2671", "41*.***.**71"},
+		{"dashes of print", "415–555—2671", "41*–***—**71"},
+		{"no-break spaces", "06\u00a012\u00a034\u00a056\u00a078", "06\u00a0**\u00a0**\u00a0**\u00a078"},
+		{"double separators", "+1 - 415 - 555 2671", "+1 - 4** - *** **71"},
+		{"short groups", "06 12 34 56 78", "06 ** ** ** 78"},
+		{"percent-encoded", "From=%2B14155552671&To=1%20415%20555%202671", "From=%2B14*******71&To=1%2****%*****%****71"},
+		{"Arabic digits", "١٤١٥٥٥٥٢٦٧١", "١٤*******٧١"},
+		{"two numbers", "15555550100 or 15555550199", "15*******00 or 15*******99"},
+		{"in a sentence", "call 15555550100, please", "call 15*******00, please"},
+		{"tel", "tel:+15555550100;ext=12345", "tel:+15*******00;ext=12*45"},
+		{"sip", "sip:alice@example.com", "sip:***"},
+		{"sip without user", "sip:example.com:5060", "sip:***"},
+		{"sips in brackets", "<sips:alice@10.0.0.1:5061;transport=tls>", "<sip:***;transport=tls>"},
+		{"sip in capitals", "SIP:ALICE@EXAMPLE.COM", "sip:***"},
+		{"sip percent-encoded", "to=sip%3Aalice%40example.com", "to=sip:***"},
+		{"user and host", "from alice@example.com, now", "from ***@***, now"},
+		{"user and host percent-encoded", "to=alice%40example.com&x=1", "to=***@***&x=1"},
+		{"number at host", "15555550100@example.com", "***@***"},
+		{"gossip is no address", "gossip: all of it", "gossip: all of it"},
+		{"a user called sipho", "sipho@example.com", "***@***"},
+		{"UUID", "81c0a9de-0000-4a6b-b0aa-0242ac110005", "81c0a9de-0000-4a6b-b0aa-0242ac110005"},
+		{"UUID without letters", "12345678-1234-1234-1234-123456789012", "12345678-1234-1234-1234-123456789012"},
+		{"a number that ends like one", "981c0a9de-0000-4a6b-b0aa-02415555550100", "981c0a9de-00*0-4a6b-b0aa-02**********00"},
+		{"time", "2024-10-22 16:41:21.129660", "2024-10-22 16:41:21.129660"},
+		{"time in RFC 3339", "2024-10-22T16:41:21Z", "2024-10-22T16:41:21Z"},
+		{"time with a number for a fraction", "2024-10-22 16:41:21.4155552671", "2024-10-22 16:41:21.41******71"},
+		{"a date looks like a number", "2024-10-22", "20**-**-22"},
+		{"an amount too", "0.00500", "0.0**00"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, traffic.Mask(tt.in))
+		})
+	}
+}
+
+// Whatever stands around a number, and however it is parted, it does not come out again.
+func TestMaskHidesEveryNumber(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		digits := rapid.SliceOfN(rapid.RuneFrom([]rune("0123456789")), 5, 15).Draw(t, "digits")
+		around := rapid.StringOf(rapid.RuneFrom([]rune("abz ,;:\"'{}=<>\n")))
+
+		var number strings.Builder
+
+		for i, d := range digits {
+			if i > 0 {
+				number.WriteString(rapid.SampledFrom([]string{"", "", "", " ", "-", ".", "(", ") ", "/"}).Draw(t, "separator"))
+			}
+
+			number.WriteRune(d)
+		}
+
+		masked := traffic.Mask(around.Draw(t, "before") + number.String() + around.Draw(t, "behind"))
+		left := strings.Map(func(r rune) rune {
+			if unicode.IsDigit(r) {
+				return r
+			}
+
+			return -1
+		}, masked)
+
+		require.LessOrEqual(t, len(left), 4, masked)
+	})
+}
+
+func TestMaskAgainChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		once := traffic.Mask(rapid.StringOf(rapid.RuneFrom([]rune("0123456789+-() a@:sip%4"))).Draw(t, "text"))
+		require.Len(t, traffic.Mask(once), len(traffic.Mask(traffic.Mask(once))))
+	})
+}
+
+func FuzzMask(f *testing.F) {
+	f.Add("sip:alice@example.com 15555550100")
+	f.Add("%2B14155552671 \xff\xfe 2024-10-22 16:41")
+	f.Fuzz(func(t *testing.T, text string) {
+		run := 0
+
+		for _, r := range traffic.Mask(text) {
+			if run++; r < '0' || r > '9' {
+				run = 0
+			}
+
+			if run >= 5 && len(text) < 19 { // a UUID or a time is longer
+				t.Fatalf("%q has a number in it", traffic.Mask(text))
+			}
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package traffic
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+	"pgregory.net/rapid"
+)
+
+func TestSample(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"plain", `{"a":1,"b":null,"c":true,"d":"x"}`, `{"a":1,"b":null,"c":true,"d":"x"}`},
+		{"without the object", `{"a":1,"hangup":{"code":1},"b":{"hangup":2}}`, `{"a":1,"b":{"hangup":2}}`},
+		{"white space goes", "{ \"a\" : [ 1 , 2 ] }", `{"a":[1,2]}`},
+		{"numbers as text", `{"From":"+15555550100"}`, `{"From":"+15*******00"}`},
+		{"numbers as numbers", `{"From":15555550100,"code":3010}`, `{"From":"15*******00","code":3010}`},
+		{"numbers as keys", `{"15555550100":{"15555550199":1}}`, `{"15*******00":{"15*******99":1}}`},
+		{"numbers behind escapes", `{"From":"\u0031\u0035\u0035\u0035\u0035\u0035\u0035\u0030\u0031\u0030\u0030"}`, `{"From":"15*******00"}`},
+		{"addresses", `{"To":["sip:alice@example.com"]}`, `{"To":["sip:***"]}`},
+		{"escapes stay sound", `{"a":"\"<\n"}`, `{"a":"\"<\n"}`},
+		{"deep", `{"a":[[[[[[[[1]]]]]]]]}`, `{"a":[[[[["…"]]]]]}`},
+		{"empty", `{}`, `{}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, sample([]byte(tt.in), "hangup"))
+		})
+	}
+}
+
+func TestSampleIsShort(t *testing.T) {
+	long := sample([]byte(`{"a":"`+strings.Repeat("ü", 10_000)+`"}`), "hangup")
+	require.Equal(t, `{"a":"`+strings.Repeat("ü", 50)+`…"}`, long)
+
+	many := sample([]byte(`{"a":[`+strings.Repeat(`"xyz",`, 10_000)+`0]}`), "hangup")
+	require.LessOrEqual(t, len(many), sampleBytes+len("…"))
+	require.True(t, strings.HasSuffix(many, "…"), many)
+}
+
+// What is not cut is JSON.
+func TestSampleIsJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key, text := rapid.String().Draw(t, "key"), rapid.String().Draw(t, "text")
+		got := sample([]byte(`{`+quoted(key)+`:[`+quoted(text)+`,1.5e3,true,null,{}]}`), "hangup")
+		require.True(t, gjson.Valid(got) || len(got) > sampleBytes, got)
+	})
+}
