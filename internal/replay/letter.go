@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/callstream/enricher/pkg/enrich"
 )
 
 // Headers of a dead letter, as internal/pipeline writes them, which drops those of a former
@@ -21,9 +23,24 @@ const (
 	// next death.
 	headerReplays = "dlq-replays"
 
-	reasonCorrupt = "corrupt_batch"
-	noReason      = "none" // of a letter without the header
+	reasonCorrupt  = "corrupt_batch"
+	reasonNotRetry = "not_a_retry"
+	noReason       = "none" // of a letter without the header
 )
+
+// Reasons lists what the program writes as the reason of a death. A topic may hold other programs' letters,
+// with reasons of their own.
+func Reasons() []string {
+	var all []string
+	for _, r := range enrich.Reasons() {
+		switch r {
+		case enrich.CodeNotInCatalog, enrich.BadCode, enrich.UnknownName: // of unknown codes, which are no deaths
+		default:
+			all = append(all, string(r))
+		}
+	}
+	return append(all, reasonCorrupt, reasonNotRetry)
+}
 
 // Why is why a letter is not replayed. The set is closed.
 type Why string
