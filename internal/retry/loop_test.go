@@ -18,8 +18,12 @@ const (
 // tiers are in no order.
 func tiers() []retry.Tier {
 	return []retry.Tier{
-		{"r-1h", time.Hour}, {"r-5s", 5 * time.Second}, {"r-30s", 30 * time.Second},
-		{"r-6h", 6 * time.Hour}, {"r-2m", 2 * time.Minute}, {"r-10m", 10 * time.Minute},
+		{"r-1h", time.Hour},
+		{"r-5s", 5 * time.Second},
+		{"r-30s", 30 * time.Second},
+		{"r-6h", 6 * time.Hour},
+		{"r-2m", 2 * time.Minute},
+		{"r-10m", 10 * time.Minute},
 	}
 }
 
