@@ -225,7 +225,7 @@ func (c *Case) record() *enrich.Record {
 		rec.TimestampMS = c.Timestamp.UnixMilli()
 	}
 
-	if attempt, ok := c.headers[AttemptHeader]; ok {
+	if attempt, ok := c.headers[attemptHeader]; ok {
 		rec.HeaderAttempt = []byte(attempt)
 	}
 

@@ -10,8 +10,8 @@ import (
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
-// AttemptHeader is the record header that carries the number of the call that ended.
-const AttemptHeader = "hangup-attempt"
+// attemptHeader is the record header that carries the number of the call that ended.
+const attemptHeader = "hangup-attempt"
 
 // Subject is what is tried: a catalog and what a configuration says of events. It is for one
 // goroutine.

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/callstream/enricher/internal/cli"
 )
@@ -67,4 +70,43 @@ func TestTestingDocs(t *testing.T) {
 	}
 
 	require.Equal(t, doc, string(src), "run the test with -update if this is meant")
+}
+
+// What comes with a record counts as it does in the filter: the header of the attempt, the timestamp
+// and a value that is null.
+func TestDiffTopicRecords(t *testing.T) {
+	t.Parallel()
+
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "raw"))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+
+	brokers := strings.Join(cluster.ListenAddrs(), ",")
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic("raw"))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+
+	value := []byte(`{"HangupCauseCode":3010,"Direction":"outbound"}`)
+	require.NoError(t, client.ProduceSync(t.Context(),
+		&kgo.Record{Value: value},
+		&kgo.Record{Value: value, Headers: []kgo.RecordHeader{{Key: "hangup-attempt", Value: []byte("1")}, {Key: "hangup-attempt", Value: []byte("4")}}},
+		&kgo.Record{Value: nil},
+	).FirstErr())
+
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+
+		return path
+	}
+	file := write("enricher.yaml", "kafka: {brokers: [\""+brokers+"\"]}\ninput: {topics: [raw], group: g}\noutput: {topic: out}\n")
+	overlay := write("overlay.yaml", "entries: [{code: 3010, retry: {max_retries: 4}}]\n")
+
+	out, errs, code := execute(t, "", "catalog", "diff", "builtin", overlay, "-c", file, "--topic", "raw", "-o", "json")
+	require.Equal(t, cli.ExitOK, code, errs)
+	require.Empty(t, errs)
+	require.Equal(t, int64(3), gjson.Get(out, "events.events").Int())
+	require.Equal(t, int64(1), gjson.Get(out, "events.changed").Int(), "the fourth attempt alone")
+	require.Equal(t, "attempts_exhausted", gjson.Get(out, `events.codes.0.changes.#(aspect=="reason").old`).Str)
 }

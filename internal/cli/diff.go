@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -186,5 +185,5 @@ func counted(n int64, noun string) string {
 		noun += "s"
 	}
 
-	return strconv.FormatInt(n, 10) + " " + noun
+	return thousands(n) + " " + noun
 }

@@ -104,7 +104,7 @@ func (s *eventSource) compare(ctx context.Context, w *world, r *diffReport) (*di
 	comparison := casetest.NewComparison(subjects[0], subjects[1])
 
 	if s.topic != "" {
-		if err := s.readTopic(ctx, comparison); err != nil {
+		if err := s.readTopic(ctx, w, comparison); err != nil {
 			return nil, err
 		}
 
@@ -125,23 +125,24 @@ func (s *eventSource) compare(ctx context.Context, w *world, r *diffReport) (*di
 }
 
 // readTopic compares what a topic holds now.
-func (s *eventSource) readTopic(ctx context.Context, c *casetest.Comparison) error {
+func (s *eventSource) readTopic(ctx context.Context, w *world, c *casetest.Comparison) error {
 	client, err := topic.Dial(ctx, s.cfg.Kafka)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 
-	return topic.Scan(ctx, client, topic.ScanConfig{Topic: s.topic, Since: s.since}, func(r *kgo.Record) error {
-		rec := &enrich.Record{Key: r.Key, Value: r.Value, TimestampMS: r.Timestamp.UnixMilli()}
+	scan := topic.ScanConfig{Topic: s.topic, Since: s.since}
 
-		for _, h := range r.Headers { // the last one counts, as in the filter
-			if h.Key == casetest.AttemptHeader {
-				rec.HeaderAttempt = h.Value
-			}
-		}
+	view := &progressLine{w: w, p: w.painter(w.err), what: "offsets of " + s.topic}
+	if isTerminal(w.err) {
+		scan.Progress = view.show
+	}
 
-		c.Add(rec)
+	defer view.clear()
+
+	return topic.Scan(ctx, client, scan, func(r *kgo.Record) error {
+		c.Add(&enrich.Record{Key: r.Key, Value: r.Value, TimestampMS: r.Timestamp.UnixMilli(), HeaderAttempt: headerAttempt(r)})
 
 		return nil
 	})
@@ -182,8 +183,8 @@ func (s *eventSource) readLines(ctx context.Context, w *world, c *casetest.Compa
 func (e *diffEvents) text(p painter) string {
 	var b strings.Builder
 
-	fmt.Fprintf(&b, "%s from %s: %d would change (another advice %d, outcome %d, route %d)\n",
-		counted(e.Events, "event"), e.From, e.Changed, e.Advice, e.Outcome, e.Route)
+	fmt.Fprintf(&b, "%s from %s: %s would change (another advice %s, outcome %s, route %s)\n",
+		counted(e.Events, "event"), e.From, thousands(e.Changed), thousands(e.Advice), thousands(e.Outcome), thousands(e.Route))
 
 	if e.TooLong > 0 {
 		fmt.Fprintf(&b, "%s not looked at: longer than %d bytes\n", counted(e.TooLong, "line"), longestLine)
@@ -205,7 +206,7 @@ func (e *diffEvents) text(p painter) string {
 
 		row := []cell{{text: code}, {text: c.Name}}
 		for _, n := range []int64{c.Events, c.Changed, c.Advice, c.Outcome, c.Route} {
-			row = append(row, cell{text: strconv.FormatInt(n, 10)})
+			row = append(row, cell{text: thousands(n)})
 		}
 
 		rows = append(rows, append(row, cell{text: whatChanges(c)}))
@@ -229,7 +230,7 @@ func whatChanges(c *casetest.CodeReport) string {
 		}
 
 		if t.Events != c.Changed {
-			text += fmt.Sprintf(" (%d)", t.Events)
+			text += fmt.Sprintf(" (%s)", thousands(t.Events))
 		}
 
 		if t.Aspect == last {
