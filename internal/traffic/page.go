@@ -76,6 +76,16 @@ type list struct {
 	Counts []Count
 }
 
+// Most is the largest share in the list, whose bar is the longest.
+func (l list) Most() float64 {
+	most := 0.0
+	for _, c := range l.Counts {
+		most = max(most, c.Share)
+	}
+
+	return most
+}
+
 // kindShare is the share of a kind in all events that the chart counts. Those without a timestamp are missing in it,
 // so that the counts by code are asked.
 func kindShare(rep *Report, kind Kind) float64 {
@@ -186,11 +196,11 @@ func newBar(b *Bucket, x int, most int64) bar {
 	return one
 }
 
-// roundUp gives the next number of the form 1, 2 or 5 × 10ⁿ, for an axis.
+// roundUp gives the next number with one digit and zeros, for an axis.
 func roundUp(n int64) int64 {
-	step := int64(math.Pow10(max(len(strconv.FormatInt(n, 10))-1, 0)))
-	for _, factor := range []int64{1, 2, 5} {
-		if factor*step >= n {
+	step := int64(math.Pow10(len(strconv.FormatInt(n, 10)) - 1))
+	for factor := range int64(10) {
+		if factor > 0 && factor*step >= n {
 			return factor * step
 		}
 	}
@@ -208,8 +218,14 @@ func percent(f float64) string {
 	return strconv.FormatFloat(100*f, 'f', 1, 64) + " %"
 }
 
-// barWidth is a share as the width of a bar.
-func barWidth(f float64) string { return decimal(100*f) + "%" }
+// barWidth is the width of a share's bar, beside the longest one.
+func barWidth(f, most float64) string {
+	if most == 0 {
+		return "0%"
+	}
+
+	return decimal(100*f/most) + "%"
+}
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
@@ -221,18 +237,20 @@ func span(seconds int64) string {
 		unit time.Duration
 		name string
 	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
-		if n := d / u.unit; n == 1 && d%u.unit == 0 {
-			return u.name
-		} else if n > 0 && d%u.unit == 0 {
-			return fmt.Sprintf("%d %ss", n, u.name)
+		if n := d / u.unit; n > 0 && d%u.unit == 0 {
+			return amount(int64(n), u.name)
 		}
 	}
 
-	if seconds == 1 {
-		return "second"
+	return amount(seconds, "second")
+}
+
+func amount(n int64, unit string) string {
+	if n != 1 {
+		unit += "s"
 	}
 
-	return fmt.Sprintf("%d seconds", seconds)
+	return fmt.Sprintf("%d %s", n, unit)
 }
 
 // Thousands writes a number in groups of three.

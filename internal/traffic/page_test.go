@@ -10,6 +10,7 @@ import (
 	"flag"
 	stdhtml "html"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"strings"
@@ -39,8 +40,8 @@ func busyDay(t *testing.T) *traffic.Report {
 
 	for i := range int64(n) {
 		ev := gen.Next()
-		spread := i * i / n // ever denser
-		c.Add(&enrich.Record{Key: ev.Key, Value: ev.Value, TimestampMS: begin + 24*3_600_000*spread/n})
+		hour := 24 * math.Sqrt(float64(i)/n) // ever more
+		c.Add(&enrich.Record{Key: ev.Key, Value: ev.Value, TimestampMS: begin + int64(3_600_000*hour)})
 	}
 
 	rep := c.Report()
