@@ -15,7 +15,6 @@ import (
 
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/replay"
-	"github.com/callstream/enricher/pkg/enrich"
 )
 
 type replayFlags struct {
@@ -65,7 +64,7 @@ Of a configuration it uses kafka, input.group, output.compression and dead_lette
 	cmd.Flags().StringVar(&f.from, "from", "", "dead-letter `topic` (default dead_letter.topic)")
 	cmd.Flags().StringVar(&f.to, "to", "", "`topic` for all letters (default the one each came from)")
 	cmd.Flags().StringSliceVar(&f.reasons, "reason", nil, "only letters of these `reasons` (header dlq-reason)")
-	complete(cmd, "reason", words(enrich.Reasons()))
+	complete(cmd, "reason", replay.Reasons())
 	cmd.Flags().StringVar(&f.since, "since", "", "only events of this `time` or later, by their own timestamp: RFC 3339, or a date in UTC")
 	cmd.Flags().Int64Var(&f.limit, "limit", 0, "replay at most so many (default no limit)")
 	cmd.Flags().IntVar(&f.maxReplays, "max-replays", maxReplays, "leave events that have been replayed so often")

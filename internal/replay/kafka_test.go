@@ -131,7 +131,7 @@ func TestKafkaInterruptedTwice(t *testing.T) {
 	k := newKafkaWorld(t)
 	shown := k.cluster.Run(t, kafkatest.ConsoleConsumer, "", "--topic", "dead", "--from-beginning", "--max-messages", "1", "--timeout-ms", "20000",
 		"--isolation-level", "read_committed", "--property", "print.partition=true", "--property", "print.offset=true", "--property", "print.headers=true")
-	require.Regexp(t, `^Partition:\d\tOffset:0\tid:\d+,dlq-reason:not_json,dlq-error:what,dlq-topic:in,dlq-partition:\d,`, shown, "as docs/dead-letters.md shows")
+	require.Regexp(t, `(?m)^Partition:\d\tOffset:0\tid:\d+,dlq-reason:not_json,dlq-error:what,dlq-topic:in,dlq-partition:\d,`, shown, "as docs/dead-letters.md shows")
 	k.cluster.Proxy(t, 1).Delay(slow)
 
 	p, log := k.start("killed")
