@@ -103,8 +103,13 @@ func diagnosis(report *doctor.Report, p painter) string {
 	var counts []string
 
 	for _, s := range []doctor.Status{doctor.OK, doctor.Warning, doctor.Problem, doctor.NotChecked} {
-		if n := report.Count(s); n > 0 {
-			counts = append(counts, p.paint(statusColour(s), fmt.Sprintf("%d %s", n, s)))
+		n, word := report.Count(s), string(s)
+		if n > 1 && (s == doctor.Warning || s == doctor.Problem) {
+			word += "s"
+		}
+
+		if n > 0 {
+			counts = append(counts, p.paint(statusColour(s), fmt.Sprintf("%d %s", n, word)))
 		}
 	}
 

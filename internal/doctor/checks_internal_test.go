@@ -61,7 +61,8 @@ func TestReplicas(t *testing.T) {
 		"behind":     {[]kmsg.MetadataResponseTopicPartition{part(0, 1, three, two)}, 3, Warning, "1 of 1 partitions lack some of theirs", "--under-replicated-partitions"},
 		"one broker": {[]kmsg.MetadataResponseTopicPartition{part(0, 2, one, one)}, 1, Warning, "the cluster has one broker", ""},
 		"one replica": {
-			[]kmsg.MetadataResponseTopicPartition{part(0, 2, one, one), part(1, 2, one, one)}, 3, Warning, "the loss of one broker loses events",
+			[]kmsg.MetadataResponseTopicPartition{part(0, 2, one, one), part(1, 2, one, one)},
+			3, Warning, "the loss of one broker loses events",
 			"--reassignment-json-file out.replicas.json --execute",
 		},
 		"one replica of some": {[]kmsg.MetadataResponseTopicPartition{part(0, 1, three, three), part(1, 2, one, one)}, 3, Warning, "1 of each partition", "--execute"},
@@ -247,9 +248,22 @@ func TestSubjects(t *testing.T) {
 	t.Parallel()
 
 	cfg := config.Default()
-	cfg.Input.Topics, cfg.Output.Topic, cfg.DeadLetter.Topic = []string{"a", "b"}, "out", "dead"
+	cfg.Input.Topics, cfg.Input.Group, cfg.Output.Topic, cfg.DeadLetter.Topic = []string{"a", "b"}, "g", "out", "dead"
 	cfg.Routes = []config.Route{{Topic: "retry"}, {Topic: "dead"}, {Topic: "retry"}}
 	require.Equal(t, []Subject{
 		{Topic: "a", Role: Input}, {Topic: "b", Role: Input}, {Topic: "out", Role: Output}, {Topic: "retry", Role: Route}, {Topic: "dead", Role: Route},
 	}, Subjects(cfg))
+	require.Equal(t, []member{{"g", "filter"}}, members(cfg))
+
+	cfg.Retry.Tiers = []config.Tier{{Topic: "5s", Wait: 5 * time.Second}, {Topic: "6h", Wait: 6 * time.Hour}}
+	cfg.Retry.Due, cfg.Retry.GaveUp, cfg.Retry.Cancel.Topic = "due", "gave_up", "cancel"
+	require.Equal(t, []Subject{
+		{Topic: "5s", Role: Tier, Keep: 24*time.Hour + 10*time.Second},
+		{Topic: "6h", Role: Tier, Keep: 36 * time.Hour},
+		{Topic: "due", Role: Due},
+		{Topic: "gave_up", Role: GaveUp},
+		{Topic: "cancel", Role: Cancel},
+	}, Subjects(cfg)[5:])
+	require.Equal(t, []member{{"g", "filter"}, {"g.delay", "delay"}}, members(cfg))
+	require.Equal(t, "g.delay/delay/", members(cfg)[1].prefix())
 }

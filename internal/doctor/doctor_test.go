@@ -136,7 +136,7 @@ func TestTopics(t *testing.T) {
 	}{
 		"missing": {
 			func(c *kfake.Cluster, s *site) { require.NoError(s.t, c.DeleteTopic("calls.enriched")) },
-			"topic", "calls.enriched (output)", doctor.Problem, "does not exist", "kafka-topics.sh .*--create --topic calls.enriched --partitions 2 --replication-factor 3$",
+			"topic", "calls.enriched (output)", doctor.Problem, "does not exist", "kafka-topics.sh .*--create --topic calls.enriched --partitions 2 --replication-factor 3 --config min.insync.replicas=2$",
 		},
 		"missing input": {
 			func(c *kfake.Cluster, s *site) { require.NoError(s.t, c.DeleteTopic("calls.raw")) },
@@ -258,14 +258,13 @@ func TestTopics(t *testing.T) {
 			}
 		})
 	}
-
 }
 
 // What the retry loop will want of its topics.
 func TestFurtherRoles(t *testing.T) {
 	t.Parallel()
 
-	_, s := good(t)
+	c, s := good(t)
 	look := func(role doctor.Role, keep time.Duration) *doctor.Report {
 		return s.run(doctor.Options{Subjects: []doctor.Subject{{Topic: "calls.raw", Role: doctor.Input}, {Topic: "calls.retry", Role: role, Keep: keep}}})
 	}
@@ -281,6 +280,10 @@ func TestFurtherRoles(t *testing.T) {
 	s.alter("calls.retry", "cleanup.policy", "compact")
 	require.Equal(t, doctor.OK, find(t, look(doctor.Cancel, 0), "cleanup", "calls.retry").Status)
 	require.Equal(t, doctor.Problem, find(t, look(doctor.Tier, 0), "cleanup", "calls.retry").Status)
+
+	require.NoError(t, c.DeleteTopic("calls.retry"))
+	require.Contains(t, find(t, look(doctor.Cancel, 0), "topic", "calls.retry").Fix[0], " --config min.insync.replicas=2 --config cleanup.policy=compact")
+	require.Contains(t, find(t, look(doctor.Tier, 30*24*time.Hour), "topic", "calls.retry").Fix[0], " --config retention.ms=2592000000")
 }
 
 func TestClock(t *testing.T) {

@@ -2,12 +2,14 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/callstream/enricher/internal/config"
@@ -135,7 +137,11 @@ func (d *doctor) committed(ctx context.Context) (kadm.OffsetResponses, error) {
 	}
 
 	committed, err := d.adm.FetchOffsets(ctx, d.cfg.Input.Group)
-	if err != nil {
+
+	switch {
+	case errors.Is(err, kerr.GroupIDNotFound):
+		return kadm.OffsetResponses{}, nil
+	case err != nil:
 		return nil, fmt.Errorf("read the committed offsets: %w", err)
 	}
 

@@ -37,26 +37,38 @@ type Subject struct {
 
 func (s Subject) String() string { return s.Topic + " (" + string(s.Role) + ")" }
 
+// tierMargin is what a tier keeps beyond twice its wait; the start refuses one that keeps less.
+const tierMargin = 24 * time.Hour
+
 // Subjects are the topics of a configuration, each once.
 func Subjects(cfg *config.Config) []Subject {
 	var all []Subject
 
-	add := func(role Role, topics ...string) {
-		for _, t := range topics {
-			if t != "" && !slices.ContainsFunc(all, func(s Subject) bool { return s.Topic == t }) {
-				all = append(all, Subject{Topic: t, Role: role})
-			}
+	add := func(role Role, topic string, keep time.Duration) {
+		if topic != "" && !slices.ContainsFunc(all, func(s Subject) bool { return s.Topic == topic }) {
+			all = append(all, Subject{Topic: topic, Role: role, Keep: keep})
 		}
 	}
 
-	add(Input, cfg.Input.Topics...)
-	add(Output, cfg.Output.Topic)
-
-	for _, r := range cfg.Routes {
-		add(Route, r.Topic)
+	for _, t := range cfg.Input.Topics {
+		add(Input, t, 0)
 	}
 
-	add(DeadLetter, cfg.DeadLetter.Topic)
+	add(Output, cfg.Output.Topic, 0)
+
+	for _, r := range cfg.Routes {
+		add(Route, r.Topic, 0)
+	}
+
+	add(DeadLetter, cfg.DeadLetter.Topic, 0)
+
+	for _, t := range cfg.Retry.Tiers {
+		add(Tier, t.Topic, 2*t.Wait+tierMargin)
+	}
+
+	add(Due, cfg.Retry.Due, 0)
+	add(GaveUp, cfg.Retry.GaveUp, 0)
+	add(Cancel, cfg.Retry.Cancel.Topic, 0)
 
 	return all
 }
@@ -69,6 +81,12 @@ type member struct {
 
 func (m member) prefix() string { return m.group + "/" + m.does + "/" }
 
+// members are those of all processes of a configuration, whichever roles this one has.
 func members(cfg *config.Config) []member {
-	return []member{{cfg.Input.Group, "filter"}}
+	all := []member{{cfg.Input.Group, string(config.RoleFilter)}}
+	if cfg.Retry.On() {
+		all = append(all, member{cfg.DelayGroup(), string(config.RoleDelay)})
+	}
+
+	return all
 }

@@ -93,15 +93,20 @@ func (d *doctor) creation(s Subject) string {
 
 	var configs []string
 
+	replicas := min(advisedReplicas, len(d.nodes))
+	if replicas == advisedReplicas {
+		configs = append(configs, fmt.Sprintf("min.insync.replicas=%d", replicas-1)) // the brokers' default is 1
+	}
+
 	if s.Role == Cancel {
 		configs = append(configs, "cleanup.policy=compact")
 	}
 
 	if s.Keep > 0 {
-		configs = append(configs, fmt.Sprintf("retention.ms=%d", s.Keep.Milliseconds()))
+		configs = append(configs, fmt.Sprintf("retention.ms=%d", max(s.Keep, advisedKeep).Milliseconds()))
 	}
 
-	return d.createTopic(s.Topic, partitions, min(advisedReplicas, len(d.nodes)), configs...)
+	return d.createTopic(s.Topic, partitions, replicas, configs...)
 }
 
 // inputPartitions is how many partitions the input topics have; 0 if they differ or are not known.
