@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
@@ -17,8 +16,8 @@ import (
 type Comparison struct {
 	old, now *Subject
 
-	total  Tally
-	causes map[cause]*tally
+	total Tally
+	codes map[int32]*tally
 }
 
 // Tally counts events.
@@ -34,15 +33,15 @@ type Tally struct {
 type Report struct {
 	Tally
 
-	Codes []CodeReport `json:"codes"` // those with changed events, by code; events without code first
+	Codes []CodeReport `json:"codes"` // those with changed events, by code
 }
 
 // CodeReport is the part of one code.
 type CodeReport struct {
 	Tally
 
-	Code    *int32       `json:"code"`    // nil: events without code
-	Name    string       `json:"name"`    // "" if neither catalog has an entry
+	Code    int32        `json:"code"`
+	Name    string       `json:"name"`    // the old one, or else the new one
 	Changes []Transition `json:"changes"` // by aspect, then by number of events
 }
 
@@ -54,13 +53,7 @@ type Transition struct {
 	Events int64  `json:"events"`
 }
 
-// cause is what events are counted by.
-type cause struct {
-	code int32
-	has  bool
-}
-
-// tally is what is counted of one cause.
+// tally is what is counted of one code.
 type tally struct {
 	Tally
 
@@ -83,7 +76,7 @@ type change struct{ aspect, old, now string }
 
 // NewComparison compares what becomes of events with the old and with the new subject.
 func NewComparison(old, now *Subject) *Comparison {
-	return &Comparison{old: old, now: now, causes: map[cause]*tally{}}
+	return &Comparison{old: old, now: now, codes: map[int32]*tally{}}
 }
 
 // Add looks at one event.
@@ -109,8 +102,8 @@ func (c *Comparison) Add(rec *enrich.Record) {
 	one.Changed = max(one.Outcome, one.Route, one.Advice)
 	c.total.add(&one)
 
-	// What neither catalog knows is the same in both, and there may be any number of codes.
-	if old.Entry == nil && now.Entry == nil && one.Changed == 0 {
+	// What neither catalog knows is the same to both, and there may be any number of codes.
+	if old.Entry == nil && now.Entry == nil {
 		return
 	}
 
@@ -131,25 +124,15 @@ func (t *Tally) add(one *Tally) {
 }
 
 func (c *Comparison) tally(old, now placed) *tally {
-	var key cause
-
-	switch { // a name may have a code in one catalog only
-	case old.HasCode:
-		key = cause{old.Code, true}
-	case now.HasCode:
-		key = cause{now.Code, true}
+	entry := old.Entry // a name may have one in one catalog only
+	if entry == nil {
+		entry = now.Entry
 	}
 
-	t, ok := c.causes[key]
+	t, ok := c.codes[entry.Code]
 	if !ok {
-		t = &tally{changes: map[change]int64{}}
-		c.causes[key] = t
-	}
-
-	for _, e := range []*catalog.Entry{old.Entry, now.Entry} {
-		if t.name == "" && e != nil {
-			t.name = e.Name
-		}
+		t = &tally{name: entry.Name, changes: map[change]int64{}}
+		c.codes[entry.Code] = t
 	}
 
 	return t
@@ -213,29 +196,10 @@ func (s *span) String() string {
 func (c *Comparison) Report() *Report {
 	r := &Report{Tally: c.total, Codes: []CodeReport{}}
 
-	keys := slices.SortedFunc(maps.Keys(c.causes), func(a, b cause) int {
-		if a.has != b.has {
-			if b.has {
-				return -1
-			}
-
-			return 1
+	for _, code := range slices.Sorted(maps.Keys(c.codes)) {
+		if t := c.codes[code]; t.Changed > 0 {
+			r.Codes = append(r.Codes, CodeReport{t.Tally, code, t.name, t.transitions()})
 		}
-
-		return cmp.Compare(a.code, b.code)
-	})
-	for _, key := range keys {
-		t := c.causes[key]
-		if t.Changed == 0 {
-			continue
-		}
-
-		row := CodeReport{Name: t.name, Tally: t.Tally, Changes: t.transitions()}
-		if key.has {
-			row.Code = &key.code
-		}
-
-		r.Codes = append(r.Codes, row)
 	}
 
 	return r

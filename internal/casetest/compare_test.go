@@ -117,7 +117,7 @@ func TestComparison(t *testing.T) {
 			}
 
 			require.Len(t, got.Codes, 1)
-			require.Equal(t, int32(3010), *got.Codes[0].Code)
+			require.Equal(t, int32(3010), got.Codes[0].Code)
 			require.Equal(t, tc.changes, got.Codes[0].Changes)
 		})
 	}
@@ -138,10 +138,10 @@ func TestComparisonByCode(t *testing.T) {
 	got := compare(t, "entries: [{code: 3010, retry: {class: short_delay}}, {code: 4000, retry: {class: manual, auto: blocked}}]", events...)
 	require.Equal(t, int64(1003), got.Events)
 	require.Len(t, got.Codes, 2)
-	require.Equal(t, int32(3010), *got.Codes[0].Code)
+	require.Equal(t, int32(3010), got.Codes[0].Code)
 	require.Equal(t, "Busy Line", got.Codes[0].Name)
 	require.Equal(t, casetest.Tally{Events: 2, Changed: 2, Advice: 2}, got.Codes[0].Tally)
-	require.Equal(t, int32(4000), *got.Codes[1].Code)
+	require.Equal(t, int32(4000), got.Codes[1].Code)
 }
 
 // A report of nothing lists nothing, and not null.

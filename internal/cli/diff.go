@@ -37,8 +37,8 @@ with commas between them.
 With --events or --topic it also says of how many of these events something else becomes
 with B than with A, by code: another advice (retryable, class, delay or reason), another
 outcome, or another route. Lines are as for ` + "`enricher pipe`" + `. A topic is read from its start,
-or --since, to where it ends at the beginning, by no group and without commits. What is
-in the events is not shown.
+or --since, up to where it ends now; no group is joined and nothing committed. What is in
+the events is not shown.
 
 Of a configuration, diff uses input.format, input.invalid_utf8, input.max_depth, enrich,
 output.drop and routes, with --topic kafka, and not catalog.overlays, in whose place A and

@@ -199,12 +199,7 @@ func (e *diffEvents) text(p painter) string {
 	for i := range e.Codes {
 		c := &e.Codes[i]
 
-		code := "none"
-		if c.Code != nil {
-			code = strconv.Itoa(int(*c.Code))
-		}
-
-		row := []cell{{text: code}, {text: c.Name}}
+		row := []cell{{text: strconv.Itoa(int(c.Code))}, {text: c.Name}}
 		for _, n := range []int64{c.Events, c.Changed, c.Advice, c.Outcome, c.Route} {
 			row = append(row, cell{text: thousands(n)})
 		}
