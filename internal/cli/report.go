@@ -6,12 +6,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/callstream/enricher/internal/app"
 	"github.com/callstream/enricher/internal/config"
@@ -59,7 +59,9 @@ joins no group, commits nothing, and sees only what is committed.
 	cmd.Flags().StringVar(&f.file, "out", "", "`file` to write to instead of standard output, made or replaced")
 	f.out = outputFlag(cmd, asTable, asJSON, asHTML)
 
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return w.report(cmd.Context(), &f, cmd.Flags().Changed("last")) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return w.report(cmd.Context(), &f, cmd.Flags().Changed("last"))
+	}
 
 	return cmd
 }
@@ -181,7 +183,7 @@ func (w *world) countTopic(ctx context.Context, cfg *config.Config, scan topic.S
 	}
 
 	counter := traffic.NewCounter(e, snap, cfg.Enrich.Field)
-	err = topic.Scan(ctx, client, scan, func(r *kgo.Record) error {
+	err = topic.Scan(ctx, client, scan, func(r *topic.Record) error {
 		counter.Add(&enrich.Record{Key: r.Key, Value: r.Value, TimestampMS: r.Timestamp.UnixMilli(), HeaderAttempt: headerAttempt(r)})
 
 		return nil
@@ -200,10 +202,10 @@ func (w *world) countTopic(ctx context.Context, cfg *config.Config, scan topic.S
 }
 
 // headerAttempt is the last of the record's headers with the attempt, as the filter takes it.
-func headerAttempt(r *kgo.Record) []byte {
-	for i := len(r.Headers) - 1; i >= 0; i-- {
-		if r.Headers[i].Key == "hangup-attempt" {
-			return r.Headers[i].Value
+func headerAttempt(r *topic.Record) []byte {
+	for _, h := range slices.Backward(r.Headers) {
+		if h.Key == "hangup-attempt" {
+			return h.Value
 		}
 	}
 
@@ -301,8 +303,13 @@ func reportCodes(rep *traffic.Report) [][]cell {
 	for i := range rep.Codes {
 		c := &rep.Codes[i]
 		rows = append(rows, []cell{
-			{strconv.Itoa(int(c.Code)), ""}, {thousands(c.Events), ""}, {share(c.Events, rep.Events), ""}, {thousands(c.Retryable), ""},
-			{c.Name, ""}, {c.Fault, ""}, {c.Class, ""},
+			{strconv.Itoa(int(c.Code)), ""},
+			{thousands(c.Events), ""},
+			{share(c.Events, rep.Events), ""},
+			{thousands(c.Retryable), ""},
+			{c.Name, ""},
+			{c.Fault, ""},
+			{c.Class, ""},
 		})
 	}
 
@@ -357,4 +364,3 @@ func reportCounts(rep *traffic.Report) [][]cell {
 
 	return rows
 }
-

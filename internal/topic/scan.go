@@ -24,6 +24,9 @@ type ScanConfig struct {
 	Progress func(done, total int64)
 }
 
+// Record is a record as kgo has it, for those who do not talk to brokers themselves.
+type Record = kgo.Record
+
 // ErrStop is what the function of a scan returns to end it without an error.
 var ErrStop = errors.New("stop the scan")
 
@@ -36,7 +39,7 @@ var ErrStop = errors.New("stop the scan")
 //
 // A missing topic is a *MissingTopicError. Brokers that do not answer are asked again until nothing has come
 // for half a minute.
-func Scan(ctx context.Context, client *kgo.Client, cfg ScanConfig, fn func(*kgo.Record) error) error {
+func Scan(ctx context.Context, client *kgo.Client, cfg ScanConfig, fn func(*Record) error) error {
 	s := &scan{client: client, cfg: cfg, fn: fn}
 
 	err := s.run(ctx)
@@ -51,7 +54,7 @@ func Scan(ctx context.Context, client *kgo.Client, cfg ScanConfig, fn func(*kgo.
 type scan struct {
 	client *kgo.Client
 	cfg    ScanConfig
-	fn     func(*kgo.Record) error
+	fn     func(*Record) error
 
 	id         [16]byte
 	partitions []*partition // those that are not at their end
@@ -120,7 +123,7 @@ func (s *scan) advance(p *partition, to int64) {
 
 // wanted says whether a record is within the time asked for: behind the first record of a time
 // earlier ones may follow.
-func (s *scan) wanted(r *kgo.Record) bool {
+func (s *scan) wanted(r *Record) bool {
 	return (s.cfg.Since.IsZero() || !r.Timestamp.Before(s.cfg.Since.Truncate(time.Millisecond))) &&
 		(s.cfg.Until.IsZero() || r.Timestamp.Before(s.cfg.Until))
 }

@@ -140,17 +140,17 @@ func TestCounterOfOneEvent(t *testing.T) {
 			require.Equal(t, tt.withObject, rep.WithObject == 1)
 			require.Equal(t, tt.withObject, names(rep.Catalogs)["c@1+00000000"] == 1)
 
-			codes, unknown := "", ""
+			var codes, unknown []string
 			for _, code := range rep.Codes {
-				codes += fmt.Sprintf("%d %s", code.Code, code.Name)
+				codes = append(codes, fmt.Sprintf("%d %s", code.Code, code.Name))
 			}
 
 			for _, u := range rep.Unknown {
-				unknown += u.Text + " " + u.Reason
+				unknown = append(unknown, u.Text+" "+u.Reason)
 			}
 
-			require.Equal(t, tt.code, codes)
-			require.Equal(t, tt.unknown, unknown)
+			require.Equal(t, tt.code, strings.Join(codes, ", "))
+			require.Equal(t, tt.unknown, strings.Join(unknown, ", "))
 		})
 	}
 }
