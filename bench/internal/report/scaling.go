@@ -81,7 +81,7 @@ func waiting(b *strings.Builder, r *result.Result) {
 	b.WriteString(t.String())
 	b.WriteString(`
 A backlog of *N* events with *R* more coming each second is caught up after *N* ÷ (what all processes can do − *R*) seconds. At 60 % use, an outage takes one and a
-half times its own length to catch up. Memory does not depend on the backlog: all buffers are bounded by configuration.
+half times its own length to catch up. How memory went during the backlog stands in [benchmarks.md](benchmarks.md).
 `)
 }
 
