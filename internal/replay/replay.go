@@ -12,7 +12,6 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -186,33 +185,47 @@ func (p *pass) scan(ctx context.Context, fn func(context.Context, *kgo.Record) e
 			p.show(Progress{Done: done, Total: total, Replayed: p.report.Replayed + p.found.replayed})
 		}
 	}}, func(rec *kgo.Record) error {
-		if err := cmp.Or(p.failed, ctx.Err()); err != nil { // one fetch may hold thousands of letters
-			return err
+		if p.failed == nil {
+			p.failed = p.take(ctx, rec, fn)
 		}
-		at := p.place(rec.Partition)
-		if rec.Offset < at.next {
-			return nil
+		if p.failed != nil {
+			return topic.ErrStop // so that what failed is not said to be the reading
 		}
-		if p.opt.Limit > 0 && p.report.Replayed+p.found.replayed == p.opt.Limit {
-			p.report.LimitReached = true
-			return topic.ErrStop
-		}
-		if err := fn(ctx, rec); err != nil {
-			return err
-		}
-		p.found.read++
-		at.next = rec.Offset + 1
-		return p.commitDue(ctx)
+		return nil
 	})
+	if p.failed != nil {
+		err = p.failed
+	}
 	switch {
-	case p.failed != nil:
-		return p.failed
+	case errors.Is(err, topic.ErrStop):
+		return nil
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		p.report.Interrupted = true
 		return nil
 	default:
 		return err
 	}
+}
+
+// take gives one letter to fn. ErrStop says that the limit is reached.
+func (p *pass) take(ctx context.Context, rec *kgo.Record, fn func(context.Context, *kgo.Record) error) error {
+	if err := ctx.Err(); err != nil { // one fetch may hold thousands of letters
+		return err //nolint:wrapcheck // the caller compares it
+	}
+	at := p.place(rec.Partition)
+	if rec.Offset < at.next {
+		return nil
+	}
+	if p.opt.Limit > 0 && p.report.Replayed+p.found.replayed == p.opt.Limit {
+		p.report.LimitReached = true
+		return topic.ErrStop
+	}
+	if err := fn(ctx, rec); err != nil {
+		return err
+	}
+	p.found.read++
+	at.next = rec.Offset + 1
+	return p.commitDue(ctx)
 }
 
 // look counts what would become of a letter.

@@ -40,15 +40,16 @@ func (ts *targets) find(ctx context.Context, name string) (*target, error) {
 		return t, nil
 	}
 	details, err := ts.adm.ListTopicsWithInternal(ctx, name)
-	if err != nil {
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed): // kadm makes it an error of the whole
+		return nil, fmt.Errorf("topic %q: this user may not see it: allow DESCRIBE and WRITE on it: %w", name, err)
+	case err != nil:
 		return nil, fmt.Errorf("read metadata of topic %q: %w", name, err)
 	}
 	t := &target{partitions: len(details[name].Partitions), maxBytes: ts.maxMessage(ctx, name)}
 	switch err := details[name].Err; {
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.InvalidTopicException): // a name out of a header
 		t.partitions = 0
-	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		return nil, fmt.Errorf("topic %q: this user may not see it: allow DESCRIBE and WRITE on it: %w", name, err)
 	case err != nil:
 		return nil, fmt.Errorf("read metadata of topic %q: %w", name, err)
 	}
