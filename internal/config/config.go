@@ -216,7 +216,7 @@ func defaultEnrich() Enrich {
 		Field:  "hangup",
 		Fields: []string{},
 		Headers: []string{
-			"hangup-code", "hangup-fault", "hangup-retryable", "hangup-retry-class", "hangup-not-before", "hangup-catalog",
+			"hangup-code", "hangup-fault", "hangup-retryable", "hangup-retry-class", "hangup-not-before", "hangup-retry-id", "hangup-catalog",
 		},
 		ForeignWhen: []string{"trunk_domain", "transport_protocol", "termination_cause_code"},
 		Paths: Paths{

@@ -113,7 +113,16 @@ func requireConsistent(t require.TestingT, r *enrich.Result) {
 		want["hangup-not-before"] = time.UnixMilli(r.Advice.NotBeforeMS).UTC().Format("2006-01-02T15:04:05.000Z")
 	}
 
+	if r.Advice.Retryable {
+		require.Regexp(t, "^[0-9a-f]{32}$", string(r.RetryID))
+		want["hangup-retry-id"] = string(r.RetryID)
+	} else {
+		require.Nil(t, r.RetryID)
+	}
+
 	require.Equal(t, want, headers)
+	require.Equal(t, want["hangup-retry-id"], retry.Get("retry_id").Str)
+	require.Equal(t, string(r.AttemptEvidence), retry.Get("attempt_evidence").Str)
 	require.Equal(t, want["hangup-not-before"], retry.Get("not_before").Str)
 }
 

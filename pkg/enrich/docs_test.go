@@ -247,7 +247,7 @@ func TestSchemaCheckCanFail(t *testing.T) {
 
 	s := readSchema(t)
 
-	const good = `{"code":1,"known":true,"evidence":"code","retry":{"retryable":false,"attempt":1,"reason":"never"},"catalog":"a@1+01234567"}`
+	const good = `{"code":1,"known":true,"evidence":"code","retry":{"retryable":false,"attempt":1,"attempt_evidence":"event","reason":"never"},"catalog":"a@1+01234567"}`
 	for _, change := range [][2]string{
 		{`"code":1`, `"code":-1`},
 		{`"code":1`, `"code":"1"`},

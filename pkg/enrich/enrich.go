@@ -3,6 +3,7 @@ package enrich
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich/internal/jsonscan"
@@ -45,10 +46,17 @@ type Result struct {
 	Direction catalog.Direction // "" if missing or neither outbound nor inbound
 	Answered  bool
 	BLeg      bool
-	Attempt   int    // number of the call that just ended, from 1; 0 if malformed or a tombstone
-	CallID    []byte // nil if absent; text as it is after undoing escapes
-	EventType []byte // the same
-	Advice    Advice
+	Attempt   int // number of the call that just ended, from 1; 0 if malformed or a tombstone
+	// AttemptEvidence says where Attempt is from; "" if malformed or a tombstone.
+	AttemptEvidence AttemptEvidence
+	CallID          []byte // nil if absent; text as it is after undoing escapes
+	EventType       []byte // the same
+	Advice          Advice
+
+	// RetryID names the redial that is advised: 32 lower-case hex digits, the same whenever
+	// and wherever the event is enriched. nil unless Advice.Retryable, and if nobody
+	// wants it (see Options.RetryID).
+	RetryID []byte
 
 	// Replaced is true if something stood under the object's key already.
 	Replaced bool
@@ -103,6 +111,7 @@ type Enricher struct {
 	unknownCode, badCode, unknownName *cause
 	// separator is the length of what a template begins with: comma and key.
 	separator int
+	retryID   bool // somebody wants Result.RetryID
 }
 
 // Catalog is what an Enricher asks of a catalog. *catalog.Snapshot is one.
@@ -123,6 +132,7 @@ type scratch struct {
 	rest      []byte // see withoutRepeats
 	codeText  []byte // code that is not in the catalog
 	notBefore stamp  // Advice.NotBeforeMS
+	retryID   retryID
 }
 
 // New makes an Enricher. It reports every mistake in opt at once.
@@ -152,6 +162,8 @@ func NewFrom(snap Catalog, opt Options) (*Enricher, error) {
 	if e.headers == nil {
 		e.headers = HeaderNames()
 	}
+
+	e.retryID = opt.RetryID || fields[memberRetryID] || slices.Contains(e.headers, headerRetryID)
 
 	e.unknownCode = e.newCause(nil, CodeNotInCatalog, fields)
 	e.badCode = e.newCause(nil, BadCode, fields)
@@ -194,6 +206,11 @@ func (e *Enricher) Enrich(rec *Record, res *Result) {
 	}
 
 	e.advise(rec, res)
+
+	if e.retryID && res.Advice.Retryable {
+		res.identifyRetry(v)
+	}
+
 	out := res.scratch.cause.output(res)
 	res.scratch.object = out.object.render(res.scratch.object[:0], res)
 	splice(v, res.scratch.object, e.separator, res)
@@ -206,8 +223,9 @@ func (r *Result) reset() {
 	r.Outcome, r.Reason, r.Detail = NoCode, "", ""
 	r.Entry, r.Code, r.HasCode, r.Evidence = nil, 0, false, ""
 	r.Direction, r.Answered, r.BLeg, r.Attempt = "", false, false, 0
+	r.AttemptEvidence = ""
 	r.CallID, r.EventType = nil, nil
-	r.Advice = Advice{NotBeforeMS: -1}
+	r.Advice, r.RetryID = Advice{NotBeforeMS: -1}, nil
 	r.Replaced = false
 	r.Value = [3][]byte{}
 	r.Headers, r.DropHeaders = r.Headers[:0], nil

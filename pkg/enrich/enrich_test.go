@@ -177,7 +177,7 @@ func TestSplice(t *testing.T) {
 			t.Parallel()
 
 			const obj = `{"code":10,"known":true,"evidence":"code","name":"None","fault":"success",` +
-				`"retry":{"retryable":false,"class":"none","auto":"blocked","attempt":1,"reason":"direction_unknown"},"catalog":"test@1+0123abcd"}`
+				`"retry":{"retryable":false,"class":"none","auto":"blocked","attempt":1,"attempt_evidence":"assumed","reason":"direction_unknown"},"catalog":"test@1+0123abcd"}`
 
 			e := newEnricher(t)
 			r := run(e, tt.in)

@@ -38,13 +38,15 @@ type Step struct {
 
 // Verdict is the advice in the words of the object.
 type Verdict struct {
-	Retryable   bool          `json:"retryable"`
-	Class       catalog.Class `json:"class,omitempty"`
-	DelayS      int64         `json:"delay_s,omitempty"`
-	NotBefore   string        `json:"not_before,omitempty"`
-	Attempt     int           `json:"attempt"`
-	MaxAttempts int           `json:"max_attempts,omitempty"`
-	Reason      AdviceReason  `json:"reason"`
+	Retryable       bool            `json:"retryable"`
+	Class           catalog.Class   `json:"class,omitempty"`
+	DelayS          int64           `json:"delay_s,omitempty"`
+	NotBefore       string          `json:"not_before,omitempty"`
+	Attempt         int             `json:"attempt"`
+	AttemptEvidence AttemptEvidence `json:"attempt_evidence"`
+	MaxAttempts     int             `json:"max_attempts,omitempty"`
+	RetryID         string          `json:"retry_id,omitempty"`
+	Reason          AdviceReason    `json:"reason"`
 }
 
 // Explain enriches rec and tells how. It runs Enrich and then asks the same
@@ -69,7 +71,7 @@ func (e *Enricher) Explain(rec *Record) *Explanation {
 
 	if r.Outcome != NoCode {
 		x.Rules = e.steps(r)
-		x.Retry = newVerdict(&r.Advice)
+		x.Retry = newVerdict(r)
 	}
 
 	return x
@@ -141,9 +143,12 @@ func (e *Enricher) steps(r *Result) []Step {
 	return steps
 }
 
-func newVerdict(a *Advice) *Verdict {
+func newVerdict(r *Result) *Verdict {
+	a := &r.Advice
+
 	v := &Verdict{
-		Retryable: a.Retryable, Class: a.Class, DelayS: a.DelayS, Attempt: a.Attempt, MaxAttempts: a.MaxAttempts, Reason: a.Reason,
+		Retryable: a.Retryable, Class: a.Class, DelayS: a.DelayS, Attempt: a.Attempt, AttemptEvidence: r.AttemptEvidence,
+		MaxAttempts: a.MaxAttempts, RetryID: string(r.RetryID), Reason: a.Reason,
 	}
 	if a.NotBeforeMS >= 0 {
 		var s stamp
@@ -216,5 +221,10 @@ func (v *Verdict) String() string {
 		when = ", not before " + v.NotBefore
 	}
 
-	return fmt.Sprintf("redial after %d s%s (%s); attempt %d of %d has ended", v.DelayS, when, v.Reason, v.Attempt, v.MaxAttempts)
+	assumed := ""
+	if v.AttemptEvidence == AttemptAssumed {
+		assumed = " (assumed)"
+	}
+
+	return fmt.Sprintf("redial after %d s%s (%s); attempt %d%s of %d has ended", v.DelayS, when, v.Reason, v.Attempt, assumed, v.MaxAttempts)
 }

@@ -128,7 +128,7 @@ func TestExplainAsJSON(t *testing.T) {
 		`{"HangupCauseCode":"x"}`: `{"outcome":"unknown_code","reason":"bad_code","evidence":"code",` +
 			`"facts":[{"field":"code","path":"HangupCauseCode","raw":"\"x\"","counts":true}],` +
 			`"rules":[{"rule":"unknown_code","saw":"code \"x\"","decides":false},{"rule":"bad_code","saw":"code \"x\"","decides":true}],` +
-			`"retry":{"retryable":false,"attempt":1,"reason":"bad_code"}}`,
+			`"retry":{"retryable":false,"attempt":1,"attempt_evidence":"assumed","reason":"bad_code"}}`,
 		`{}`: `{"outcome":"no_code","facts":[],"rules":[]}`,
 	} {
 		text, err := json.Marshal(e.Explain(&enrich.Record{Value: []byte(value)}))

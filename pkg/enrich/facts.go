@@ -107,7 +107,7 @@ func (e *Enricher) describe(ev *event, rec *Record, r *Result) {
 	r.EventType = r.bytes(ev, &e.find.event)
 	r.Answered = e.answered(ev, r)
 	r.BLeg = e.bLeg(ev, r)
-	r.Attempt = e.attempt(ev, rec, r)
+	r.Attempt, r.AttemptEvidence = e.attempt(ev, rec, r)
 }
 
 func (r *Result) bytes(ev *event, f *field) []byte {
@@ -164,20 +164,20 @@ func (e *Enricher) bLeg(ev *event, r *Result) bool {
 
 // attempt believes the event before the header. What is no number from 1 on
 // says nothing; one beyond an int32 counts as the largest, which is far beyond any policy.
-func (e *Enricher) attempt(ev *event, rec *Record, r *Result) int {
+func (e *Enricher) attempt(ev *event, rec *Record, r *Result) (int, AttemptEvidence) {
 	if raw := ev.first(&e.find.attempt); raw != "" {
 		if n, ok := integerIn(r.text(raw)); ok && n >= 1 {
-			return int(min(n, math.MaxInt32))
+			return int(min(n, math.MaxInt32)), AttemptFromEvent
 		}
 	}
 
 	if len(rec.HeaderAttempt) > 0 {
 		if n, ok := integerIn(textOf(rec.HeaderAttempt)); ok && n >= 1 {
-			return int(min(n, math.MaxInt32))
+			return int(min(n, math.MaxInt32)), AttemptFromHeader
 		}
 	}
 
-	return 1
+	return 1, AttemptAssumed
 }
 
 // text gives the text of a JSON string, or the JSON of anything else. With

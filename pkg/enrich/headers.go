@@ -7,7 +7,7 @@ import (
 
 // HeaderNames lists the headers that can be added, in the order in which they are.
 func HeaderNames() []string {
-	return []string{headerCode, headerFault, headerRetryable, headerRetryClass, headerNotBefore, headerCatalog}
+	return []string{headerCode, headerFault, headerRetryable, headerRetryClass, headerNotBefore, headerRetryID, headerCatalog}
 }
 
 const (
@@ -16,6 +16,7 @@ const (
 	headerRetryable  = "hangup-retryable"
 	headerRetryClass = "hangup-retry-class"
 	headerNotBefore  = "hangup-not-before"
+	headerRetryID    = "hangup-retry-id"
 	headerCatalog    = "hangup-catalog"
 )
 
@@ -59,6 +60,8 @@ func headerValue(name string, s *subject) (text string, gap slot, ok bool) {
 		return strconv.FormatBool(s.advice.retryable()), slotNone, true
 	case headerNotBefore:
 		return "", slotNotBefore, s.advice == retryableAt
+	case headerRetryID:
+		return "", slotRetryID, s.advice.retryable()
 	case headerCatalog:
 		return s.id, slotNone, true
 	}
@@ -92,6 +95,8 @@ func (h *headers) fill(r *Result) {
 			*value = s.codeText
 		case slotNotBefore:
 			*value = s.notBefore.text[:]
+		case slotRetryID:
+			*value = r.RetryID
 		}
 	}
 }

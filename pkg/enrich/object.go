@@ -98,6 +98,9 @@ func members() []member {
 	}
 }
 
+// memberRetryID is the full name of the member that somebody has to work for.
+const memberRetryID = "retry.retry_id"
+
 func retryMembers() []member {
 	return []member{
 		{name: "retryable", write: func(t *templateWriter, s *subject) { t.literal(strconv.FormatBool(s.advice.retryable())) }},
@@ -116,11 +119,17 @@ func retryMembers() []member {
 			}
 		}},
 		{name: "attempt", write: func(t *templateWriter, _ *subject) { t.slot(slotAttempt) }},
+		{name: "attempt_evidence", write: func(t *templateWriter, _ *subject) { t.slot(slotAttemptEvidence) }},
 		{name: "max_attempts", write: known(func(t *templateWriter, e *catalog.Entry) {
 			if e.Retry.MaxRetries > 0 {
 				t.number(1 + e.Retry.MaxRetries)
 			}
 		})},
+		{name: "retry_id", write: func(t *templateWriter, s *subject) {
+			if s.advice.retryable() {
+				t.slot(slotRetryID)
+			}
+		}},
 		{name: "reason", write: func(t *templateWriter, _ *subject) { t.slot(slotReason) }},
 		{name: "fix", write: known(func(t *templateWriter, e *catalog.Entry) { t.textValue(string(e.Retry.Fix)) })},
 	}
@@ -181,6 +190,8 @@ const (
 	slotDelay
 	slotNotBefore
 	slotAttempt
+	slotAttemptEvidence
+	slotRetryID
 	slotReason
 )
 
@@ -307,6 +318,10 @@ func (t template) render(dst []byte, r *Result) []byte {
 			dst = append(append(append(dst, '"'), r.scratch.notBefore.text[:]...), '"')
 		case slotAttempt:
 			dst = strconv.AppendInt(dst, int64(r.Advice.Attempt), 10)
+		case slotAttemptEvidence:
+			dst = append(append(append(dst, '"'), r.AttemptEvidence...), '"')
+		case slotRetryID:
+			dst = append(append(append(dst, '"'), r.RetryID...), '"')
 		case slotReason:
 			dst = append(append(append(dst, '"'), r.Advice.Reason...), '"')
 		}

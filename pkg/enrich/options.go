@@ -36,14 +36,17 @@ type Options struct {
 	// member of retry as "retry.class". Their order does not matter. Empty
 	// means the default members.
 	Fields []string
-	// Headers are the headers to add, out of the six that docs/event.md lists.
-	// nil means all six, empty but not nil none.
+	// Headers are the headers to add, out of those that docs/event.md lists.
+	// nil means all of them, empty but not nil none.
 	Headers []string
 	// ForeignWhen are gjson paths; an event in which one is present belongs to
 	// another code set and is passed through.
 	ForeignWhen []string
 	// Paths say where the fields are.
 	Paths Paths
+	// RetryID fills Result.RetryID also if neither the member retry.retry_id nor the header
+	// hangup-retry-id is written, which want it as well.
+	RetryID bool
 	// RedialAnswered allows calls that were answered to be dialled again.
 	RedialAnswered bool
 	// RedialBLegs allows B legs to be dialled again.

@@ -60,7 +60,7 @@ func TestFields(t *testing.T) {
 		"lists":               {[]string{"sources", "directions", "states", "surfaces", "flags"}, event, `{"sources":["carrier","called_party"],"directions":["outbound","inbound"],"states":["ringing"],"surfaces":["api_call"],"flags":["list_hygiene"]}`},
 		"within retry":        {[]string{"retry.delay_s", "retry.reason"}, event, `{"retry":{"delay_s":40,"reason":"policy"}}`},
 		"within, not said":    {[]string{"retry.delay_s"}, `{"HangupCauseCode":100}`, `{}`},
-		"all of retry":        {[]string{"retry"}, event, `{"retry":{"retryable":true,"class":"long_delay","auto":"allowed","target":"same","delay_s":40,"not_before":"2026-11-24T10:00:40.000Z","attempt":1,"max_attempts":6,"reason":"policy"}}`},
+		"all of retry":        {[]string{"retry"}, event, `{"retry":{"retryable":true,"class":"long_delay","auto":"allowed","target":"same","delay_s":40,"not_before":"2026-11-24T10:00:40.000Z","attempt":1,"attempt_evidence":"assumed","max_attempts":6,"retry_id":"98d9b924cf565a98aab7305b25e690bc","reason":"policy"}}`},
 		"scope and fix":       {[]string{"retry.scope", "retry.fix"}, `{"HangupCauseCode":40}`, `{"retry":{"scope":"account","fix":"top_up_credit"}}`},
 		"nothing to say":      {[]string{"remedy"}, `{"HangupCauseCode":10}`, `{}`},
 		"provisional":         {[]string{"known", "provisional"}, `{"HangupCauseCode":140}`, `{"known":true,"provisional":true}`},
@@ -91,8 +91,8 @@ func TestMembers(t *testing.T) {
 
 	require.Equal(t, []string{"surfaces", "remedy", "sip", "q850"}, onRequest)
 	require.Equal(t, strings.Fields(`code known provisional evidence reason code_raw name_raw name summary sources directions states fault flags
-		retry.retryable retry.class retry.auto retry.target retry.scope retry.delay_s retry.not_before retry.attempt retry.max_attempts
-		retry.reason retry.fix catalog`), byDefault)
+		retry.retryable retry.class retry.auto retry.target retry.scope retry.delay_s retry.not_before retry.attempt retry.attempt_evidence
+		retry.max_attempts retry.retry_id retry.reason retry.fix catalog`), byDefault)
 }
 
 func TestHeaders(t *testing.T) {
@@ -114,7 +114,7 @@ func TestHeaders(t *testing.T) {
 		event   string
 		want    string
 	}{
-		{nil, event, "hangup-code=120 hangup-fault=carrier hangup-retryable=true hangup-retry-class=long_delay hangup-not-before=2026-11-24T10:00:31.000Z hangup-catalog=test@1+0123abcd"},
+		{nil, event, "hangup-code=120 hangup-fault=carrier hangup-retryable=true hangup-retry-class=long_delay hangup-not-before=2026-11-24T10:00:31.000Z hangup-retry-id=718ad96e2bda1728d7d7a7f77f3600ab hangup-catalog=test@1+0123abcd"},
 		{[]string{}, event, ""},
 		{[]string{"hangup-catalog", "hangup-code"}, event, "hangup-code=120 hangup-catalog=test@1+0123abcd"},
 		{nil, `{"HangupCauseCode":77}`, "hangup-code=77 hangup-retryable=false hangup-catalog=test@1+0123abcd"},
@@ -153,12 +153,13 @@ func TestHeadersOfAnEarlierEnrichmentGo(t *testing.T) {
 	enrichRecord(event, "1")
 	require.Equal(t, map[string]string{
 		"x": "1", "hangup-code": "120", "hangup-fault": "carrier", "hangup-retryable": "true", "hangup-retry-class": "long_delay",
-		"hangup-not-before": "2026-11-24T10:00:31.000Z", "hangup-catalog": "test@1+0123abcd",
+		"hangup-not-before": "2026-11-24T10:00:31.000Z", "hangup-retry-id": "718ad96e2bda1728d7d7a7f77f3600ab", "hangup-catalog": "test@1+0123abcd",
 	}, headers)
 
 	enrichRecord(event, "9")
 	require.Equal(t, "false", headers["hangup-retryable"])
 	require.NotContains(t, headers, "hangup-not-before")
+	require.NotContains(t, headers, "hangup-retry-id")
 
 	enrichRecord(`{"HangupCauseCode":"x"}`, "")
 	require.Equal(t, map[string]string{"x": "1", "hangup-retryable": "false", "hangup-catalog": "test@1+0123abcd"}, headers)

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/callstream/enricher/pkg/catalog"
+	"github.com/callstream/enricher/pkg/enrich"
 )
 
 // TestSchemaHasTheCatalogsWords: a word that the catalog accepts is one that
@@ -29,6 +30,8 @@ func TestSchemaHasTheCatalogsWords(t *testing.T) {
 		"retry.auto":   {retry["auto"], texts(catalog.Autos())},
 		"retry.target": {retry["target"], texts(catalog.Targets())},
 		"retry.scope":  {retry["scope"], texts(catalog.Scopes())},
+
+		"retry.attempt_evidence": {retry["attempt_evidence"], texts(enrich.AttemptEvidences())},
 	} {
 		var described []string
 		for _, word := range tt.schema.Enum {

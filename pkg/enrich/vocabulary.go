@@ -79,6 +79,23 @@ const (
 	EvidenceName Evidence = "name" // weaker: older events carry only a name
 )
 
+// AttemptEvidence says where an attempt's number is from. The set is closed.
+type AttemptEvidence string
+
+// The kinds of evidence for an attempt; "" if there is no attempt.
+const (
+	AttemptFromEvent  AttemptEvidence = "event"
+	AttemptFromHeader AttemptEvidence = "header" // Record.HeaderAttempt
+	// AttemptAssumed: nothing says which attempt it was, so it counts as the first. A
+	// provider's callbacks do not count by themselves: they are all of this kind.
+	AttemptAssumed AttemptEvidence = "assumed"
+)
+
+// AttemptEvidences lists the kinds of evidence for an attempt.
+func AttemptEvidences() []AttemptEvidence {
+	return []AttemptEvidence{AttemptFromEvent, AttemptFromHeader, AttemptAssumed}
+}
+
 // AdviceReason names the rule that decided about a redial. The set is closed.
 type AdviceReason string
 
