@@ -80,7 +80,9 @@ func writeDiagnosis(w *world, report *doctor.Report, format string) error {
 
 // diagnosis is a line for each check, those that mend it below, and how many there are of each status.
 func diagnosis(report *doctor.Report, p painter) string {
-	rows := [][]cell{{{"STATUS", bold}, {"CHECK", bold}, {"ON", bold}, {"FOUND", bold}}}
+	rows := make([][]cell, 1, 1+len(report.Checks))
+	rows[0] = []cell{{"STATUS", bold}, {"CHECK", bold}, {"ON", bold}, {"FOUND", bold}}
+
 	for _, c := range report.Checks {
 		rows = append(rows, []cell{{string(c.Status), statusColour(c.Status)}, {text: c.Check}, {text: c.On}, {text: c.Found}})
 	}

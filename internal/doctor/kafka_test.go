@@ -244,9 +244,11 @@ func TestKafkaRights(t *testing.T) {
 	}
 }
 
-// state is what looking must not change.
+// state is what looking must not change, by a client that has nothing in its cache.
 func (s *site) state() []any {
 	s.t.Helper()
+
+	s = siteOf(s.t, s.cfg.Kafka.Brokers)
 
 	topics, err := s.adm.ListTopicsWithInternal(s.t.Context())
 	require.NoError(s.t, err)
