@@ -26,7 +26,8 @@ type delay struct {
 
 	cfg    *Retry
 	waitMS int64
-	rail   *retry.Rail // nil: as many as come due
+	rail   *retry.Rail // of the smallest tier; nil: as many as come due
+	detour bool        // what is due goes through the smallest tier, where the rail is
 	late   prometheus.Observer
 	parser retry.Parser
 	marks  []retry.Header
@@ -46,11 +47,10 @@ func newDelay(w *worker) *delay {
 		}
 	}
 	if d.cfg.DuePerSecond > 0 {
-		all := 0
-		for _, n := range w.p.inputs {
-			all += int(n)
+		smallest := w.p.tiers[0]
+		if d.detour = w.part.Topic != smallest.topic; !d.detour {
+			d.rail = retry.NewRail(d.cfg.DuePerSecond / float64(len(smallest.queues)))
 		}
-		d.rail = retry.NewRail(d.cfg.DuePerSecond / float64(all))
 	}
 	return d
 }
@@ -74,6 +74,11 @@ func (d *delay) record(rec *recordbatch.Record) (until int64, err error) {
 		return 0, nil
 	}
 	way := d.cfg.Loop.Release(now, &order)
+	if way.Place == retry.ToDue && d.detour {
+		// Nearly all calls come due from the smallest tier. If others had their shares of the rail, what
+		// they do not use would be lost, and with six tiers a sixth of the rate would be left.
+		way = retry.Decision{Place: retry.ToTier, Tier: 0}
+	}
 	if way.Place == retry.ToDue && d.rail != nil {
 		if wait := d.rail.Take(now); wait > 0 {
 			return now + wait, nil

@@ -375,15 +375,18 @@ func TestCancelledRedialsAreDropped(t *testing.T) {
 
 // TestRail: however much comes due at once, only so many a second are let through.
 func TestRail(t *testing.T) {
-	const perSecond, n = 12, 240 // twelve partitions of tiers, so one a second for each
+	const perSecond, n = 12, 240 // three partitions of the smallest tier, so four a second for each
 	inLoop(t, func(_ *retry.Config, _ *retry.FieldsConfig, p *pipeline.Retry) { p.DuePerSecond = perSecond }, func(l *loop) {
 		l.watch("due")
 		l.start(l.cfg)
 		all := calls(n)
 		for i := range all {
-			all[i].ago = time.Hour // all are overdue
+			if i%2 == 0 {
+				all[i].ago = time.Hour // overdue
+			}
 		}
 		l.fail(all...)
+		time.Sleep(time.Hour) // now the others are as well, on larger tiers
 		d, stop := l.start(l.delays("b"))
 		due := l.until("due", n, time.Hour)
 		require.NoError(t, stop())
@@ -397,6 +400,7 @@ func TestRail(t *testing.T) {
 		}
 		took := due[n-1].at.Sub(due[0].at)
 		require.GreaterOrEqual(t, took, (n/perSecond-2)*time.Second)
+		require.LessOrEqual(t, took, n/perSecond*3/2*time.Second, "shares of the rail are not used")
 		require.True(t, d.Ledger.Totals().Conserved())
 	})
 }
