@@ -22,6 +22,7 @@ func EnrichOptions(cfg *config.Config) enrich.Options {
 		Format: enrich.Format(cfg.Input.Format), PassInvalidUTF8: cfg.Input.InvalidUTF8 == config.InvalidUTF8Pass, MaxDepth: cfg.Input.MaxDepth,
 		Field: cfg.Enrich.Field, Fields: cfg.Enrich.Fields, Headers: headers, ForeignWhen: cfg.Enrich.ForeignWhen,
 		Paths: paths, RedialAnswered: cfg.Enrich.RedialAnswered, RedialBLegs: cfg.Enrich.RedialBLegs, OptIn: cfg.Enrich.OptIn,
+		RetryID: cfg.Retry.On(),
 	}
 }
 

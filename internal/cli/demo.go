@@ -21,6 +21,7 @@ type demoFlags struct {
 	duration time.Duration
 	rate     int
 	seed     uint64
+	retry    bool
 	listen   string
 	delivery *format
 	out      *format
@@ -30,6 +31,9 @@ type demoFlags struct {
 const (
 	demoEvents = 20_000
 	demoRate   = 2_000 // events per second, with --for
+
+	retryEvents = 1_000 // with --retry
+	retryRate   = 200
 )
 
 func newDemo(w *world) *cobra.Command {
@@ -50,8 +54,15 @@ The last line says whether what went in came out. -o json prints one object:
   dead_lettered, filtered, routes
   conserved     in = the outcomes = output + dead-lettered + filtered, all acknowledged and read
   elapsed_s, events_per_s
-  latency_ms    {p50, p99} from an event's production to its output being read`,
+  latency_ms    {p50, p99} from an event's production to its output being read
+
+--retry shows the retry loop: calls fail, wait (seconds instead of minutes), come due, are dialled
+again by a simulated dialer, and are given up in the end or cancelled by who was
+called. It ends when nothing waits any more. -o json has then also
+
+  retry         {entered, waiting, due, redialled, gave_up, cancelled, early, late_p99_ms}`,
 		Example: `  enricher demo
+  enricher demo --retry
   enricher demo --for 30s --rate 5000 --listen 127.0.0.1:8080   and look at /metrics
   enricher demo -o json | jq .conserved`,
 		Args: arguments(0, 0, "no arguments"),
@@ -60,6 +71,7 @@ The last line says whether what went in came out. -o json prints one object:
 	cmd.Flags().DurationVar(&f.duration, "for", 0, "how long to produce events, such as 30s")
 	cmd.Flags().IntVar(&f.rate, "rate", 0, "events per second (default as fast as it goes; with --for 2000)")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the same seed gives the same events")
+	cmd.Flags().BoolVar(&f.retry, "retry", false, "show the retry loop (1000 calls, 200 a second)")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address for /livez, /readyz and /metrics, such as 127.0.0.1:8080")
 	f.delivery = &format{string(config.Default().Delivery), config.Delivery("").Values()}
 	cmd.Flags().Var(f.delivery, "delivery", "delivery guarantee")
@@ -82,6 +94,18 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 
 	if f.duration > 0 && !cmd.Flags().Changed("rate") {
 		opt.Rate = demoRate
+	}
+
+	if f.retry {
+		opt.Retry = true
+
+		if !cmd.Flags().Changed("events") && f.duration == 0 {
+			opt.Events = retryEvents
+		}
+
+		if !cmd.Flags().Changed("rate") {
+			opt.Rate = retryRate
+		}
 	}
 
 	if opt.Events == 0 && opt.For == 0 {
@@ -133,6 +157,11 @@ func demoConfig(f *demoFlags) *config.Config {
 	cfg.Ops.Listen = f.listen
 	cfg.Log.Level = config.LogWarn
 
+	if f.retry {
+		cfg.Routes = []config.Route{} // what shall be dialled again goes into the loop
+		demo.RetryLoop(cfg)
+	}
+
 	return cfg
 }
 
@@ -146,6 +175,12 @@ func demoSummary(rep *demo.Report, p painter) string {
 	b.WriteString(table(outcomeRows(rep), p))
 	b.WriteByte('\n')
 	b.WriteString(table(codeRows(rep), p))
+
+	if rep.Retry != nil {
+		b.WriteByte('\n')
+		b.WriteString(table(retryRows(rep.Retry), p))
+	}
+
 	b.WriteByte('\n')
 
 	for _, kind := range slices.Sorted(maps.Keys(rep.Samples)) {
@@ -179,6 +214,24 @@ func outcomeRows(rep *demo.Report) [][]cell {
 	}
 
 	return rows
+}
+
+// retryRows show the retry loop.
+func retryRows(r *demo.Retry) [][]cell {
+	row := func(name string, n int64, what string) []cell {
+		return []cell{{name, ""}, {thousands(n), ""}, {what, faint}}
+	}
+
+	return [][]cell{
+		{{"RETRY LOOP", bold}, {"CALLS", bold}, {fmt.Sprintf("99 of 100 were with the dialer within %.0f ms of their time", max(r.LateP99MS, 0)), faint}},
+		row("entered", r.Entered, "failed, may be dialled again, and began to wait"),
+		row("waiting", r.Waiting, "in the delay topics"),
+		row("due", r.Due, "their time came"),
+		row("redialled", r.Redialled, "by the simulated dialer"),
+		row("cancelled", r.Cancelled, "who was called said no meanwhile"),
+		row("gave up", r.GaveUp, "as many attempts as the policy allows"),
+		row("early", r.Early, "before their time"),
+	}
 }
 
 // topCodes is how many codes the summary lists.
@@ -271,6 +324,10 @@ func (v *liveView) show(pr demo.Progress) {
 	}
 
 	text := fmt.Sprintf("%s  %s/s\n%s", v.bar(pr), thousands(int64(v.rate)), table(rows, v.p))
+	if pr.Retry != nil {
+		text += "\n" + table(retryRows(pr.Retry), v.p)
+	}
+
 	v.clear()
 	v.lines = strings.Count(text, "\n")
 

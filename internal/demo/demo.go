@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -29,6 +30,7 @@ type Options struct {
 	For    time.Duration // how long; 0: until Events are through
 	Rate   int           // events per second; 0: as fast as it goes
 	Seed   uint64        // the same seed gives the same events
+	Retry  bool          // failed calls wait, come due, and are dialled again by a simulated dialer
 }
 
 const partitions = 4
@@ -43,6 +45,7 @@ type Progress struct {
 	Seen    int64 // records that the reader has seen on the output topic
 	Elapsed time.Duration
 	Totals  pipeline.Totals
+	Retry   *Retry // nil without the retry loop
 }
 
 // Run runs the demo until everything that was made has come out, or ctx ends, which stops
@@ -60,7 +63,17 @@ func Run(ctx context.Context, cfg *config.Config, opt Options, log *zap.Logger, 
 	if err != nil {
 		return nil, fmt.Errorf("make the filter: %w", err)
 	}
-	src, err := newSource(cfg.Kafka.Brokers, topics.in, eventgen.New(opt.Seed, catalog.Default().Entries()), opt)
+	var gen generator = eventgen.New(opt.Seed, catalog.Default().Entries())
+	var dl *dialer
+	if opt.Retry {
+		calls := &callMaker{rng: rand.New(rand.NewPCG(opt.Seed, 1))} //nolint:gosec // the same seed gives the same calls
+		if dl, err = newDialer(cfg.Kafka.Brokers, cfg, calls); err != nil {
+			return nil, err
+		}
+		defer dl.close()
+		gen = calls
+	}
+	src, err := newSource(cfg.Kafka.Brokers, topics.in, gen, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +84,7 @@ func Run(ctx context.Context, cfg *config.Config, opt Options, log *zap.Logger, 
 	}
 	defer rd.close()
 
-	r := &run{filter: filter, src: src, rd: rd, begun: time.Now(), view: view}
+	r := &run{app: filter, src: src, rd: rd, dialer: dl, begun: time.Now(), view: view}
 	if err := r.all(ctx); err != nil {
 		return nil, err
 	}
@@ -80,9 +93,10 @@ func Run(ctx context.Context, cfg *config.Config, opt Options, log *zap.Logger, 
 
 // run is one demo under way.
 type run struct {
-	filter *app.App
+	app    *app.App
 	src    *source
 	rd     *reader
+	dialer *dialer // nil without the retry loop
 	begun  time.Time
 	view   func(Progress)
 	took   time.Duration
@@ -97,8 +111,11 @@ func (r *run) all(ctx context.Context) error {
 	readCtx, stopReader := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopReader()
 	group, groupCtx := errgroup.WithContext(context.WithoutCancel(ctx))
-	group.Go(func() error { return r.filter.Run(filterCtx) })
+	group.Go(func() error { return r.app.Run(filterCtx) })
 	group.Go(func() error { return r.rd.run(readCtx) })
+	if r.dialer != nil {
+		group.Go(func() error { return r.dialer.run(readCtx) })
+	}
 	produced := make(chan struct{})
 	group.Go(func() error {
 		defer close(produced)
@@ -131,12 +148,12 @@ func (r *run) await(ctx context.Context, produced <-chan struct{}) error {
 		}
 		select {
 		case <-produced:
-			if p.Totals.In >= p.Made && deadline == nil {
+			if p.Totals.In >= p.Made && p.drained() && deadline == nil {
 				deadline = time.After(finish)
 			}
 		default:
 		}
-		if deadline != nil && r.rd.hasSeen(p.Totals) {
+		if deadline != nil && r.rd.hasSeen(p.Totals) && p.drained() {
 			r.took = r.rd.lastSeen().Sub(r.begun)
 			return nil
 		}
@@ -152,8 +169,20 @@ func (r *run) await(ctx context.Context, produced <-chan struct{}) error {
 }
 
 func (r *run) progress() Progress {
-	return Progress{
+	p := Progress{
 		Made: r.src.made.Load(), Goal: int64(r.src.opt.Events), Seen: r.rd.out.Load(),
-		Elapsed: time.Since(r.begun), Totals: r.filter.Pipeline(pipeline.Filter).Ledger.Totals(),
+		Elapsed: time.Since(r.begun), Totals: r.totals(pipeline.Filter),
 	}
+	if r.dialer != nil {
+		p.Made += r.dialer.dialled.Load()
+		p.Retry = r.dialer.report(p.Totals, r.totals(pipeline.Delay))
+	}
+	return p
 }
+
+// drained tells whether nothing waits, and the dialer has dialled all that came due.
+func (p *Progress) drained() bool {
+	return p.Retry == nil || p.Retry.Waiting == 0 && p.Retry.Redialled == p.Retry.Due
+}
+
+func (r *run) totals(role pipeline.Role) pipeline.Totals { return r.app.Pipeline(role).Ledger.Totals() }

@@ -20,6 +20,7 @@ import (
 type topicNames struct {
 	in, out, dead string
 	routes        map[string]string // route name → topic
+	loop          []string          // of the retry loop: not read here
 }
 
 func topicsOf(cfg *config.Config) topicNames {
@@ -27,11 +28,17 @@ func topicsOf(cfg *config.Config) topicNames {
 	for _, r := range cfg.Routes {
 		t.routes[r.Name] = r.Topic
 	}
+	if loop := &cfg.Retry; loop.On() {
+		t.loop = []string{loop.Due, loop.GaveUp, loop.Cancel.Topic}
+		for _, tier := range loop.Tiers {
+			t.loop = append(t.loop, tier.Topic)
+		}
+	}
 	return t
 }
 
 func (t topicNames) all() []string {
-	all := slices.AppendSeq([]string{t.in, t.out, t.dead}, maps.Values(t.routes))
+	all := slices.AppendSeq(append([]string{t.in, t.out, t.dead}, t.loop...), maps.Values(t.routes))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -51,7 +58,7 @@ type reader struct {
 }
 
 func newReader(brokers []string, topics topicNames) (*reader, error) {
-	outputs := slices.DeleteFunc(topics.all(), func(t string) bool { return t == topics.in })
+	outputs := slices.DeleteFunc(topics.all(), func(t string) bool { return t == topics.in || slices.Contains(topics.loop, t) })
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(outputs...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(50*time.Millisecond)) // short, for the latency figure
 	if err != nil {
 		return nil, fmt.Errorf("make the reader: %w", err)

@@ -20,6 +20,7 @@ type Report struct {
 	ElapsedS     float64          `json:"elapsed_s"`
 	EventsPerS   float64          `json:"events_per_s"`
 	LatencyMS    Latency          `json:"latency_ms"`
+	Retry        *Retry           `json:"retry,omitempty"` // of a demo of the retry loop
 
 	Made    int64             `json:"-"` // events produced by the source
 	Codes   []CodeCount       `json:"-"` // most frequent first
@@ -43,13 +44,16 @@ type CodeCount struct {
 }
 
 func (r *run) report() *Report {
-	t := r.filter.Pipeline(pipeline.Filter).Ledger.Totals()
-	made := r.src.made.Load()
+	p := r.progress()
+	t, made := p.Totals, p.Made
 	rep := &Report{
 		In: t.In, Out: r.rd.out.Load(), Outcomes: t.Outcomes, DeadLettered: t.Dead, Filtered: t.Filtered, Routes: t.Routes,
 		Conserved: made == t.In && t.Conserved() && r.rd.hasSeen(t),
 		ElapsedS:  r.took.Seconds(), LatencyMS: r.rd.percentiles(),
-		Made: made, Reasons: t.Reasons, Samples: map[string]string{}, Totals: t,
+		Retry: p.Retry, Made: made, Reasons: t.Reasons, Samples: map[string]string{}, Totals: t,
+	}
+	if p.Retry != nil {
+		rep.Conserved = rep.Conserved && p.drained() && p.Retry.Early == 0 && r.totals(pipeline.Delay).Conserved()
 	}
 	if rep.ElapsedS > 0 {
 		rep.EventsPerS = float64(t.In) / rep.ElapsedS

@@ -12,15 +12,18 @@ import (
 	"github.com/callstream/enricher/internal/eventgen"
 )
 
+// generator makes events one after the other.
+type generator interface{ Next() eventgen.Event }
+
 // source produces made events to the input topic.
 type source struct {
 	client *kgo.Client
-	gen    *eventgen.Generator
+	gen    generator
 	opt    Options
 	made   atomic.Int64
 }
 
-func newSource(brokers []string, topic string, gen *eventgen.Generator, opt Options) (*source, error) {
+func newSource(brokers []string, topic string, gen generator, opt Options) (*source, error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(time.Millisecond))
 	if err != nil {
 		return nil, fmt.Errorf("make the source: %w", err)

@@ -119,7 +119,7 @@ func (f *filter) loop(rec *recordbatch.Record) *target {
 	o := &f.order
 	*o = retry.Order{
 		FailedMS: rec.Timestamp, NotBeforeMS: advice.NotBeforeMS, Attempt: advice.Attempt,
-		Assumed: false, ID: f.result.CallID, // TEMP
+		Assumed: f.result.AttemptEvidence == enrich.AttemptAssumed, ID: f.result.RetryID,
 	}
 	if o.FailedMS < 0 {
 		o.FailedMS = now
