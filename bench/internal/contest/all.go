@@ -14,7 +14,7 @@ func All() []*Contestant {
 		},
 		{
 			ID: "enricher-full", Title: "enricher, exactly once, all fields", Delivery: ExactlyOnce, Work: Full, build: buildEnricher,
-			Settings: "defaults: the whole default object with advice for each call, and all six headers",
+			Settings: "defaults: the whole default object with advice for each call, and all headers",
 		},
 		{
 			ID: "franz-alo", Title: "franz-go, at least once", Delivery: AtLeastOnce, build: buildGoPeer("franz", franz),
