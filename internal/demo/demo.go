@@ -124,7 +124,7 @@ func (r *run) all(ctx context.Context) error {
 	group.Go(func() error {
 		defer stopReader()
 		defer stopFilter()
-		return r.await(groupCtx, produced)
+		return r.await(ctx, groupCtx, produced)
 	})
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("demo: %w", err)
@@ -136,8 +136,8 @@ func (r *run) all(ctx context.Context) error {
 const viewEvery = 100 * time.Millisecond
 
 // await shows how far it has come until the filter has read what was made and the reader
-// has seen what came of it.
-func (r *run) await(ctx context.Context, produced <-chan struct{}) error {
+// has seen what came of it, and nothing waits in the retry loop; after stop what waits is left.
+func (r *run) await(stop, ctx context.Context, produced <-chan struct{}) error {
 	tick := time.NewTicker(viewEvery)
 	defer tick.Stop()
 	var deadline <-chan time.Time
@@ -148,12 +148,12 @@ func (r *run) await(ctx context.Context, produced <-chan struct{}) error {
 		}
 		select {
 		case <-produced:
-			if p.Totals.In >= p.Made && p.drained() && deadline == nil {
+			if p.Totals.In >= p.Made && deadline == nil && (p.drained() || stop.Err() != nil) {
 				deadline = time.After(finish)
 			}
 		default:
 		}
-		if deadline != nil && r.rd.hasSeen(p.Totals) && p.drained() {
+		if deadline != nil && r.rd.hasSeen(p.Totals) && (p.drained() || stop.Err() != nil) {
 			r.took = r.rd.lastSeen().Sub(r.begun)
 			return nil
 		}

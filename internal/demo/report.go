@@ -53,7 +53,7 @@ func (r *run) report() *Report {
 		Retry: p.Retry, Made: made, Reasons: t.Reasons, Samples: map[string]string{}, Totals: t,
 	}
 	if p.Retry != nil {
-		rep.Conserved = rep.Conserved && p.drained() && p.Retry.Early == 0 && r.totals(pipeline.Delay).Conserved()
+		rep.Conserved = rep.Conserved && p.Retry.Redialled == p.Retry.Due && p.Retry.Early == 0 && r.totals(pipeline.Delay).Conserved()
 	}
 	if rep.ElapsedS > 0 {
 		rep.EventsPerS = float64(t.In) / rep.ElapsedS
