@@ -46,7 +46,7 @@ func (d *dialer) run(ctx context.Context) error {
 		const few = 10 // what is polled has to be dialled before a partition can be given away
 		fetches := d.client.PollRecords(ctx, few)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // asked to stop
 		}
 		if err := errors.Join(fetchErrors(fetches)...); err != nil {
 			return err
@@ -83,14 +83,11 @@ func (d *dialer) order(ctx context.Context, r *kgo.Record) error {
 	o, err := parse(r)
 	switch {
 	case err != nil: // nobody can be called, today or tomorrow
-		fmt.Fprintf(d.out, "pass over %s/%d, offset %d: %v\n", r.Topic, r.Partition, r.Offset, err)
-		return nil
+		return d.passOver(fmt.Sprintf("%s/%d, offset %d: %v", r.Topic, r.Partition, r.Offset, err))
 	case d.seen.has(o.retryID):
-		fmt.Fprintf(d.out, "pass over %s: dialled already\n", o.retryID)
-		return nil
+		return d.passOver(o.retryID + ": dialled already")
 	case !d.budget.take(o.number, d.now()):
-		fmt.Fprintf(d.out, "pass over %s: enough calls to %s today\n", o.retryID, o.number)
-		return nil
+		return d.passOver(o.retryID + ": enough calls to " + o.number + " today")
 	}
 	event, err := d.dial(ctx, o)
 	if err != nil {
@@ -98,6 +95,14 @@ func (d *dialer) order(ctx context.Context, r *kgo.Record) error {
 	}
 	d.seen.add(o.retryID)
 	return d.handBack(ctx, o, event)
+}
+
+// passOver says why an order is not dialled. It is committed all the same.
+func (d *dialer) passOver(why string) error {
+	if _, err := fmt.Fprintln(d.out, "pass over "+why); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
 }
 
 // handBack gives the filter the event of the call that was made. It has to say which attempt that was, or the

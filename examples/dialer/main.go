@@ -76,7 +76,9 @@ func newClient(brokers []string, group, topic string) (*kgo.Client, error) {
 // provider takes one, and has no event to return: that comes as the provider's callback.
 func printing(out io.Writer) dialFunc {
 	return func(_ context.Context, o *order) ([]byte, error) {
-		fmt.Fprintf(out, "dial %s, attempt %d (%s)\n", o.number, o.attempt, o.retryID)
+		if _, err := fmt.Fprintf(out, "dial %s, attempt %d (%s)\n", o.number, o.attempt, o.retryID); err != nil {
+			return nil, fmt.Errorf("print: %w", err)
+		}
 		return fmt.Appendf(nil, `{"CallUUID":"%s-%d","Direction":"outbound","To":"%s","HangupCauseCode":"3010"}`, o.retryID, o.attempt, o.number), nil
 	}
 }

@@ -197,8 +197,8 @@ func (p *proof) stop() {
 		require.NoError(p.t, err)
 		for line := range bytes.Lines(text) {
 			var said struct {
-				Level     string
-				Conserved *bool
+				Level     string `json:"level"`
+				Conserved *bool  `json:"conserved"`
 			}
 			require.NoError(p.t, json.Unmarshal(line, &said), string(line))
 			require.Contains(p.t, []string{"info", "warn"}, said.Level, string(line))
@@ -219,7 +219,8 @@ func (p *proof) checkDue(s sighting) {
 	require.Equal(t, f.id, string(s.Key))
 	require.Equal(t, strconv.Itoa(f.attempt+1), h["hangup-attempt"])
 	require.Equal(t, f.notBefore.UTC().Format("2006-01-02T15:04:05.000Z"), h["hangup-not-before"])
-	require.NotEmpty(t, h["hangup-retry-id"])
+	require.NotEmpty(t, f.retryID)
+	require.Equal(t, f.retryID, h["hangup-retry-id"])
 	for name := range h {
 		allowed := name == "id" || name == "hangup-attempt" || name == "hangup-retry-id" || slices.Contains(p.cfg.Enrich.Headers, name)
 		require.True(t, allowed, "%s is left of the wait", name)

@@ -167,6 +167,7 @@ type failure struct {
 	endedMS   int64 // the event's timestamp
 	notBefore time.Time
 	late      bool // notBefore had passed when it was produced
+	retryID   string
 }
 
 func (f *failure) record() *kgo.Record {
@@ -232,6 +233,7 @@ func (m *maker) failing(at time.Time) failure {
 		advice = m.advice(&f)
 	}
 	f.endedMS = at.UnixMilli() - 1000*advice.DelayS
+	f.retryID = string(m.result.RetryID)
 	f.notBefore = time.UnixMilli(at.UnixMilli()) // as Kafka's timestamps have it
 	return f
 }

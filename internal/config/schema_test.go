@@ -144,7 +144,7 @@ func TestFilesFitTheSchema(t *testing.T) {
 
 	schema := schemaOf(t)
 
-	for _, file := range []string{"../../config/enricher.yaml", "../../config/minimal.yaml"} {
+	for _, file := range []string{"../../config/enricher.yaml", "../../config/minimal.yaml", "../../config/retry.yaml"} {
 		_, err := config.Load(file)
 		require.NoError(t, err)
 
