@@ -31,6 +31,10 @@ func columns(v reflect.Value, prefix string, row func(name, text string)) {
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 
+		if name == "-" {
+			continue
+		}
+
 		switch f := v.Field(i); f.Kind() {
 		case reflect.Struct:
 			columns(f, prefix+name+".", row)
@@ -106,6 +110,16 @@ func retryInWords(e *catalog.Entry) string {
 	return text
 }
 
+// overridesInWords are lines that say what the configuration changed of an entry's policy.
+func overridesInWords(e *catalog.Entry) string {
+	var b strings.Builder
+	for _, o := range e.Overrides {
+		b.WriteString("policy changed by " + o + "\n")
+	}
+
+	return b.String()
+}
+
 func classInWords(r *catalog.Retry) string {
 	var class string
 
@@ -132,6 +146,10 @@ func classInWords(r *catalog.Retry) string {
 	case catalog.AutoAllowed:
 		return class + "; a machine may do so."
 	case catalog.AutoOptIn:
+		if r.OptedIn {
+			return class + "; a machine may do so, as the operator opted in."
+		}
+
 		return class + "; a machine may do so if the operator opted in (enrich.opt_in)."
 	case catalog.AutoGated:
 		return class + "; a machine may do so once the fix is confirmed."

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
@@ -66,21 +67,21 @@ type explanation struct {
 	Entry   *catalog.Entry `json:"entry"`
 	Advice  string         `json:"advice"` // the retry policy in words
 	Catalog string         `json:"catalog"`
+	// Overrides say what the configuration changed of the policy.
+	Overrides []string `json:"overrides,omitempty"`
 }
 
 func explainCode(w *world, f *explainFlags, word string) error {
-	overlays := f.overlays
+	cfg := config.Default()
 
 	if f.config != "" {
-		cfg, err := loadConfig(f.config)
-		if err != nil {
+		var err error
+		if cfg, err = loadConfig(f.config); err != nil {
 			return err
 		}
-
-		overlays = append(cfg.Catalog.Overlays, overlays...)
 	}
 
-	snap, err := loadCatalog(overlays)
+	snap, err := configuredCatalog(cfg, f.overlays...)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func explainCode(w *world, f *explainFlags, word string) error {
 	}
 
 	if f.out.value == asJSON {
-		return writeJSON(w.out, explanation{entry, retryInWords(entry), snap.ID()})
+		return writeJSON(w.out, explanation{entry, retryInWords(entry), snap.ID(), entry.Overrides})
 	}
 
 	p := w.painter(w.out)
@@ -99,7 +100,7 @@ func explainCode(w *world, f *explainFlags, word string) error {
 	title := p.paint(bold, fmt.Sprintf("%d %s", entry.Code, entry.Name))
 
 	return write(w.out, title+"\n\n"+table(rows, p)+"\n"+p.paint(classColour(entry.Retry.Class), retryInWords(entry))+
-		"\nAdvice holds for outbound calls only, and not for B legs or calls that were answered unless the operator opts in.\n")
+		"\n"+overridesInWords(entry)+"Advice holds for outbound calls only, and not for B legs or calls that were answered unless the operator opts in.\n")
 }
 
 func explainEvent(ctx context.Context, w *world, f *explainFlags) error {
@@ -126,7 +127,7 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags) error {
 
 	text := x.String()
 	if x.Entry != nil {
-		text += "policy: " + retryInWords(x.Entry) + "\n"
+		text += "policy: " + retryInWords(x.Entry) + "\n" + overridesInWords(x.Entry)
 	}
 
 	return write(w.out, text)

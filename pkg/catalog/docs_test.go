@@ -92,8 +92,9 @@ func firstColumn(t *testing.T, text, heading string) []string {
 func keys(t reflect.Type) []string {
 	var out []string
 	for f := range t.Fields() {
-		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		out = append(out, key)
+		if key, _, _ := strings.Cut(f.Tag.Get("json"), ","); key != "-" {
+			out = append(out, key)
+		}
 	}
 	return out
 }

@@ -38,6 +38,8 @@ type Entry struct {
 	Provisional bool `json:"provisional" yaml:"provisional"`
 	// Source says where a provisional entry was seen.
 	Source string `json:"source,omitempty" yaml:"source,omitempty"`
+	// Overrides say what WithPolicies changed, for people: "retry.policies[0]: delay 1m0s -> 30s".
+	Overrides []string `json:"-" yaml:"-"`
 }
 
 // SourceRef is one party that may have ended the call.
@@ -61,6 +63,8 @@ type Retry struct {
 	Jitter     Jitter  `json:"jitter,omitempty" yaml:"jitter,omitempty"`
 	Fix        Fix     `json:"fix,omitempty" yaml:"fix,omitempty"` // what has to be mended first
 	Why        string  `json:"why" yaml:"why"`
+	// OptedIn is true if Auto is opt_in and a Policy has opted in.
+	OptedIn bool `json:"opted_in,omitempty" yaml:"-"`
 }
 
 // Nearest holds the codes of other code sets that come nearest; 0: none.

@@ -146,53 +146,55 @@ func delays(class Class) bool {
 	return class == ClassShortDelay || class == ClassLongDelay || class == ClassAlternate
 }
 
-func (c *checker) retry() {
-	r := &c.p.Retry
+func (c *checker) retry() { checkRetry(&c.p.Retry, c.wrong) }
+
+// checkRetry holds a policy to the rules; wrong takes each mistake with its field.
+func checkRetry(r *Retry, wrong func(field, format string, args ...any)) {
 	if r.Class == "" {
-		c.wrong("retry.class", "is missing: %s", oneOf(Classes()))
+		wrong("retry.class", "is missing: %s", oneOf(Classes()))
 		return
 	}
 	if r.Auto == "" {
-		c.wrong("retry.auto", "is missing: %s", oneOf(Autos()))
+		wrong("retry.auto", "is missing: %s", oneOf(Autos()))
 		return
 	}
 	if (r.Class == ClassNone || r.Class == ClassNever) && r.Auto != AutoBlocked {
-		c.wrong("retry.auto", "class %s goes with auto: blocked", r.Class)
+		wrong("retry.auto", "class %s goes with auto: blocked", r.Class)
 	}
 	// A cause that is gated may be tried once its fix is signalled; then it has a delay.
 	timed := r.InitialS != 0 || r.Multiplier != 0 || r.CapS != 0 || r.MaxRetries != 0 || r.Jitter != ""
 	switch {
 	case delays(r.Class), r.Auto == AutoGated && timed:
-		c.delay(r)
+		checkDelay(r, wrong)
 	case timed:
-		c.wrong("retry", "class %s with auto: %s has no delay: leave out initial_s, multiplier, cap_s, max_retries and jitter", r.Class, r.Auto)
+		wrong("retry", "class %s with auto: %s has no delay: leave out initial_s, multiplier, cap_s, max_retries and jitter", r.Class, r.Auto)
 	}
 	if delays(r.Class) && r.Auto == AutoBlocked {
-		c.wrong("retry.auto", "class %s is for redialling: auto is allowed, opt_in or gated", r.Class)
+		wrong("retry.auto", "class %s is for redialling: auto is allowed, opt_in or gated", r.Class)
 	}
 	if r.Class == ClassAfterFix && r.Fix == "" {
-		c.wrong("retry.fix", "is missing: class after_fix says what has to be mended: %s", oneOf(Fixes()))
+		wrong("retry.fix", "is missing: class after_fix says what has to be mended: %s", oneOf(Fixes()))
 	}
 }
 
-func (c *checker) delay(r *Retry) {
+func checkDelay(r *Retry, wrong func(field, format string, args ...any)) {
 	if !(r.InitialS > 0 && r.InitialS <= maxDelayS) {
-		c.wrong("retry.initial_s", "is above 0 and at most %d seconds", maxDelayS)
+		wrong("retry.initial_s", "is above 0 and at most %d seconds", maxDelayS)
 	}
 	if !(r.Multiplier >= 1 && r.Multiplier <= maxMultiplier) {
-		c.wrong("retry.multiplier", "is 1 to %d", maxMultiplier)
+		wrong("retry.multiplier", "is 1 to %d", maxMultiplier)
 	}
 	if !(r.CapS >= r.InitialS && r.CapS <= maxDelayS) {
-		c.wrong("retry.cap_s", "is at least initial_s and at most %d seconds", maxDelayS)
+		wrong("retry.cap_s", "is at least initial_s and at most %d seconds", maxDelayS)
 	}
 	if r.MaxRetries < 1 || r.MaxRetries > maxRetries {
-		c.wrong("retry.max_retries", "is 1 to %d: nobody may be called for ever", maxRetries)
+		wrong("retry.max_retries", "is 1 to %d: nobody may be called for ever", maxRetries)
 	}
 	if r.Jitter == "" {
-		c.wrong("retry.jitter", "is missing: %s", oneOf(Jitters()))
+		wrong("retry.jitter", "is missing: %s", oneOf(Jitters()))
 	}
 	if r.Target == "" {
-		c.wrong("retry.target", "is missing: %s", oneOf(Targets()))
+		wrong("retry.target", "is missing: %s", oneOf(Targets()))
 	}
 }
 

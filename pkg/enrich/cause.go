@@ -25,7 +25,7 @@ type output struct {
 
 // newCause prepares what is said about an entry, or if that is nil about a reason.
 func (e *Enricher) newCause(entry *catalog.Entry, reason Reason, fields map[string]bool) *cause {
-	c := &cause{entry: entry, optedIn: entry != nil && slices.Contains(e.opt.OptIn, entry.Code)}
+	c := &cause{entry: entry, optedIn: entry != nil && (entry.Retry.OptedIn || slices.Contains(e.opt.OptIn, entry.Code))}
 	e.settle(c, reason)
 
 	for k := range numKinds {
