@@ -66,7 +66,7 @@ func keys() []key {
 		{path: "retry.group", doc: "Consumer group of the delay role. Empty: input.group with .delay behind it."},
 		{path: "retry.assume_first_attempt", doc: "Let events that do not tell their attempt into the loop, as first attempts. Only where something else bounds the calls: a provider's callbacks do not count by themselves."},
 		{path: "retry.max_age", doc: "How long after its end (the record's timestamp) a call may be dialled again. Older ones are given up, so that a replay starts no storm.", low: "1m", high: "720h"},
-		{path: "retry.due_per_second", doc: "Most calls that come due in a second, of all processes together; each partition of the tiers has its share. 0: no limit.", low: 0, high: 1_000_000},
+		{path: "retry.due_per_second", doc: "Most calls that come due in a second, of all processes together; each partition of the smallest tier has its share. 0: no limit.", low: 0, high: 1_000_000},
 		{path: "retry.policies", doc: "Changes to the catalog's retry policies. Where several match, the last one wins, key by key."},
 		{path: "retry.policies[].match", doc: "Conditions on the catalog entry, at least one; all that are given must hold. Required."},
 		{path: "retry.policies[].match.codes", doc: "Hangup-cause codes, such as 3010, and ranges, such as 3000-3099, both ends included."},
