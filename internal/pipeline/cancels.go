@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/segmentio/kafka-go/protocol"
 	"go.uber.org/zap"
 
 	"github.com/callstream/enricher/internal/broker"
@@ -20,14 +20,15 @@ type follower struct {
 	p       *Pipeline
 	buffers *broker.FetchBuffers
 	unpack  *recordbatch.Decompressor
+	id      [16]byte // of the topic
 	next    map[broker.TopicPartition]int64
 	ends    map[broker.TopicPartition]int64 // at the start
 	quiet   *broker.Quiet
 }
 
-// followCancels reads the control topic to its end, and then goes on beside the caller until ctx
+// followCancels reads the control topic to its end, and then goes on beside the caller until work
 // ends. Only after that anything may come due.
-func (p *Pipeline) followCancels(ctx context.Context) (*sync.WaitGroup, error) {
+func (p *Pipeline) followCancels(ctx, work context.Context) (*sync.WaitGroup, error) {
 	var following sync.WaitGroup
 	if p.cfg.Role != Delay || p.cfg.Retry.Cancels == "" {
 		return &following, nil
@@ -43,20 +44,36 @@ func (p *Pipeline) followCancels(ctx context.Context) (*sync.WaitGroup, error) {
 			return &following, err
 		}
 	}
+	p.cancelsRead.Store(time.Now().UnixMilli())
 	p.log.Info("read the cancel records", zap.String("topic", p.cfg.Retry.Cancels), zap.Int("keys", p.cancels.Len()))
 	following.Go(func() {
-		for pruned := time.Now(); ctx.Err() == nil; {
-			_ = f.round(ctx) // ends with ctx alone
-			if time.Since(pruned) > pruneEvery {
-				pruned = time.Now()
-				p.cancels.Prune(pruned.UnixMilli())
+		for looked := time.Now(); work.Err() == nil; {
+			_ = f.round(work) // ends with work alone
+			if time.Since(looked) > lookEvery {
+				looked = time.Now()
+				p.cancels.Prune(looked.UnixMilli())
+				f.remade(work)
 			}
 		}
 	})
 	return &following, nil
 }
 
-const pruneEvery = time.Minute
+const (
+	// lookEvery is how often old cancel records are forgotten, and the topic's id is looked at.
+	lookEvery = time.Minute
+	// cancelsWithin is how old the last look at the control topic may be before nothing comes due any
+	// more: nobody is to be called because a broker did not tell that he said no.
+	cancelsWithin = 30 * time.Second
+)
+
+// cancelsBehind is for how long the control topic could not be read, in milliseconds; 0 without one.
+func (p *Pipeline) cancelsBehind(nowMS int64) int64 {
+	if p.cfg.Retry.Cancels == "" {
+		return 0
+	}
+	return max(nowMS-p.cancelsRead.Load(), 0)
+}
 
 func (f *follower) begin(ctx context.Context) error {
 	topic := f.p.cfg.Retry.Cancels
@@ -64,6 +81,7 @@ func (f *follower) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.id = topics[topic].ID
 	var parts []broker.TopicPartition
 	for i := range topics[topic].Partitions {
 		parts = append(parts, broker.TopicPartition{Topic: topic, Partition: i})
@@ -73,6 +91,42 @@ func (f *follower) begin(ctx context.Context) error {
 	}
 	f.ends, err = f.p.client.ListOffsets(ctx, parts, broker.Latest, true)
 	return err
+}
+
+// remade begins anew where the topic was deleted and made again. What the old one said still holds.
+func (f *follower) remade(ctx context.Context) {
+	topic := f.p.cfg.Retry.Cancels
+	topics, err := f.p.client.Topics(ctx, []string{topic})
+	if err != nil || topics[topic].ID == f.id {
+		return // a topic that is not there now is looked at again
+	}
+	f.p.log.Warn("the topic of cancel records was deleted and made anew; reading it from its start", zap.String("topic", topic))
+	if err := f.begin(ctx); err != nil {
+		f.id = [16]byte{} // and again
+	}
+}
+
+// added takes up partitions that the topic has got since.
+func (f *follower) added(ctx context.Context, layout protocol.Cluster) error {
+	topic := f.p.cfg.Retry.Cancels
+	for i := range layout.Topics[topic].Partitions {
+		tp := broker.TopicPartition{Topic: topic, Partition: int32(i)} //nolint:gosec // as many as the protocol can number
+		if _, ok := f.next[tp]; !ok {
+			if err := f.earliest(ctx, tp); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (f *follower) earliest(ctx context.Context, tp broker.TopicPartition) error {
+	found, err := f.p.client.ListOffsets(ctx, []broker.TopicPartition{tp}, broker.Earliest, true)
+	if err != nil {
+		return err
+	}
+	f.next[tp] = found[tp]
+	return nil
 }
 
 func (f *follower) caughtUp() bool {
@@ -88,6 +142,9 @@ func (f *follower) caughtUp() bool {
 func (f *follower) round(ctx context.Context) error {
 	layout, err := f.p.client.Layout(ctx)
 	if err != nil {
+		return f.pause(ctx, err)
+	}
+	if err := f.added(ctx, layout); err != nil {
 		return f.pause(ctx, err)
 	}
 	requests := map[int32]*broker.FetchRequest{}
@@ -108,6 +165,7 @@ func (f *follower) round(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return f.pause(ctx, err)
 	}
+	f.p.cancelsRead.Store(time.Now().UnixMilli())
 	return nil
 }
 
@@ -134,8 +192,8 @@ func (f *follower) ask(ctx context.Context, req *broker.FetchRequest) error {
 	for i := range resp.Results {
 		r := &resp.Results[i]
 		switch {
-		case broker.IsOutOfRange(r.Err): // compaction or a deleted topic: what is gone cancels nothing
-			f.next[r.TopicPartition] = r.LogStartOffset
+		case broker.IsOutOfRange(r.Err): // what is gone cancels nothing
+			errs = append(errs, r.Err, f.earliest(ctx, r.TopicPartition))
 		case r.Err != nil:
 			errs = append(errs, r.Err)
 		default:
@@ -189,7 +247,7 @@ func (f *follower) batch(b *recordbatch.Batch, from int64) error {
 		case rec.Value == nil:
 			f.p.cancels.Remove(rec.Key)
 		default:
-			f.p.cancels.Put(slices.Clone(rec.Key), rec.Timestamp)
+			f.p.cancels.Put(rec.Key, rec.Timestamp)
 		}
 	}
 	return reader.Err()

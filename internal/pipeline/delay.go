@@ -34,12 +34,14 @@ type delay struct {
 	add    []recordbatch.Header
 	number []byte
 	drops  []string // headers of a waiting record that another does not have, or has anew
+
+	dueDrops []string // the same of a due one
 }
 
 func newDelay(w *worker) *delay {
 	d := &delay{
 		worker: w, cfg: w.p.cfg.Retry, late: w.p.Metrics.late.WithLabelValues(w.part.Topic),
-		drops: append(retry.HeaderNames(), headerAttempt, headerGaveUp),
+		drops: append(retry.HeaderNames(), headerGaveUp), dueDrops: append(retry.HeaderNames(), headerGaveUp, headerAttempt),
 	}
 	for _, tier := range d.cfg.Loop.Tiers() {
 		if tier.Topic == w.part.Topic {
@@ -57,9 +59,6 @@ func newDelay(w *worker) *delay {
 
 func (d *delay) record(rec *recordbatch.Record) (until int64, err error) {
 	now := time.Now().UnixMilli()
-	if over := rec.Timestamp + d.waitMS; over > now {
-		return over, nil
-	}
 	order, err := d.order(rec)
 	if err != nil {
 		if err := d.deadLetter(rec, reasonNotRetry, err.Error()); err != nil {
@@ -67,6 +66,11 @@ func (d *delay) record(rec *recordbatch.Record) (until int64, err error) {
 		}
 		d.tally.account.Retries++
 		return 0, nil
+	}
+	// A time that is still to come is no time at which the record can have been written: its wait cannot be
+	// told, and it must not hold up those behind it. The order says when it may be dialled.
+	if over := rec.Timestamp + d.waitMS; rec.Timestamp <= now && over > now {
+		return over, nil
 	}
 	if d.p.cancels.Cancelled(&order) {
 		d.tally.account.Retries++
@@ -79,8 +83,8 @@ func (d *delay) record(rec *recordbatch.Record) (until int64, err error) {
 		// they do not use would be lost, and with six tiers a sixth of the rate would be left.
 		way = retry.Decision{Place: retry.ToTier, Tier: 0}
 	}
-	if way.Place == retry.ToDue && d.rail != nil {
-		if wait := d.rail.Take(now); wait > 0 {
+	if way.Place == retry.ToDue {
+		if wait := d.notYet(now); wait > 0 {
 			return now + wait, nil
 		}
 	}
@@ -89,6 +93,18 @@ func (d *delay) record(rec *recordbatch.Record) (until int64, err error) {
 	}
 	d.tally.account.Retries++
 	return 0, nil
+}
+
+// notYet is how long what is due has to wait all the same, in milliseconds: for cancel records that cannot be
+// read, or for the rail.
+func (d *delay) notYet(now int64) int64 {
+	if d.p.cancelsBehind(now) > cancelsWithin.Milliseconds() {
+		return time.Second.Milliseconds()
+	}
+	if d.rail == nil {
+		return 0
+	}
+	return d.rail.Take(now)
 }
 
 // order reads the headers that the filter wrote.
@@ -115,6 +131,7 @@ func (d *delay) move(rec *recordbatch.Record, o *retry.Order, way retry.Decision
 		}
 	case retry.ToDue:
 		t = d.p.output
+		d.out.Drop = d.dueDrops
 		d.number = strconv.AppendInt(d.number[:0], int64(o.Attempt)+1, 10)
 		d.add = append(d.add, recordbatch.Header{Name: headerAttempt, Value: d.number}, recordbatch.Header{Name: headerRetryID, Value: o.ID})
 	case retry.GaveUp:

@@ -41,8 +41,12 @@ type chunk struct {
 func (s *session) supervise() {
 	tick := time.NewTicker(retryPause)
 	defer tick.Stop()
-	for {
+	for looked := time.Now(); ; {
 		s.settleDoubts()
+		if s.p.cfg.Role == Delay && time.Since(looked) > endsEvery {
+			looked = time.Now()
+			s.lookAtEnds()
+		}
 		layout, err := s.p.client.Layout(s.fetch)
 		if err == nil {
 			s.watchCounts(layout)
@@ -61,6 +65,24 @@ func (s *session) supervise() {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// endsEvery is how often the delay role looks where its partitions end. Answers tell it too, but what is
+// held is not fetched, and more may come to wait behind it.
+const endsEvery = 5 * time.Second
+
+func (s *session) lookAtEnds() {
+	ctx, cancel := context.WithTimeout(s.fetch, doubtTimeout)
+	defer cancel()
+	ends, err := s.p.client.ListOffsets(ctx, s.a.Partitions, broker.Latest, s.p.cfg.ReadCommitted)
+	if err != nil {
+		return // the next look may tell
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for tp, end := range ends {
+		s.parts[tp].highWater = max(s.parts[tp].highWater, end)
 	}
 }
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/callstream/enricher/internal/broker"
@@ -121,9 +122,6 @@ func (f *filter) loop(rec *recordbatch.Record) *target {
 		FailedMS: rec.Timestamp, NotBeforeMS: advice.NotBeforeMS, Attempt: advice.Attempt,
 		Assumed: f.result.AttemptEvidence == enrich.AttemptAssumed, ID: f.result.RetryID,
 	}
-	if o.FailedMS < 0 {
-		o.FailedMS = now
-	}
 	if o.NotBeforeMS < 0 {
 		o.NotBeforeMS = now + 1000*advice.DelayS
 	}
@@ -134,11 +132,16 @@ func (f *filter) loop(rec *recordbatch.Record) *target {
 		f.way = cfg.Loop.Enter(now, o)
 	}
 	f.redial = f.out
-	f.redial.Drop, f.redial.Add = f.loopDrops(), f.loopHeaders()
+	f.redial.Drop = f.loopDrops()
 	if f.way.Place == retry.GaveUp {
-		f.redial.Add = append(f.redial.Add, recordbatch.Header{Name: headerGaveUp, Value: []byte(f.way.Reason)})
+		f.extra = append(append(f.extra[:0], f.add...), recordbatch.Header{Name: headerGaveUp, Value: []byte(f.way.Reason)})
+		if o.ID != nil && !slices.ContainsFunc(f.add, func(h recordbatch.Header) bool { return h.Name == headerRetryID }) {
+			f.extra = append(f.extra, recordbatch.Header{Name: headerRetryID, Value: o.ID})
+		}
+		f.redial.Add = f.extra
 		return f.p.gaveUp
 	}
+	f.redial.Add = f.loopHeaders()
 	f.redial.TimestampMS = now // a tier's wait counts from its record's own timestamp
 	return f.p.tiers[f.way.Tier]
 }

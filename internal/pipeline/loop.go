@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // retentionMargin is what a tier keeps beyond twice its wait: a day in which the delay role may
@@ -22,11 +25,12 @@ func (r *Retry) topicSettings() map[string]map[string]string {
 		return nil
 	}
 	settings := map[string]map[string]string{}
-	for _, tier := range r.Loop.Tiers() {
+	keep := func(topic string, least time.Duration) {
 		const week = 7 * 24 * time.Hour // the brokers' default
-		settings[tier.Topic] = map[string]string{
-			"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(max(retentionOf(tier.Wait), week).Milliseconds(), 10),
-		}
+		settings[topic] = map[string]string{"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": strconv.FormatInt(max(least, week).Milliseconds(), 10)}
+	}
+	for _, k := range r.kept() {
+		keep(k.topic, k.least)
 	}
 	if r.Cancels != "" {
 		settings[r.Cancels] = map[string]string{"cleanup.policy": "compact"}
@@ -34,35 +38,60 @@ func (r *Retry) topicSettings() map[string]map[string]string {
 	return settings
 }
 
-// checkLoop refuses tiers that would lose redials: compacted ones, and those that forget too early. What
+// kept is a topic of the loop, and how long it has to keep records.
+type kept struct {
+	topic, key string
+	least      time.Duration
+	why        string
+}
+
+// kept lists the topics that redials stand on. Due records and given up ones have the time of their call, so
+// retention counts from that.
+func (r *Retry) kept() []kept {
+	var all []kept
+	for _, tier := range r.Loop.Tiers() {
+		all = append(all, kept{tier.Topic, "retry.tiers", retentionOf(tier.Wait), fmt.Sprintf("twice its wait of %v and a day", tier.Wait)})
+	}
+	late := r.MaxAge + retentionMargin
+	why := fmt.Sprintf("retry.max_age of %v and a day, and its records have the time of their call", r.MaxAge)
+	return append(all, kept{r.Due, "retry.due", late, why}, kept{r.GaveUp, "retry.gave_up", late, why})
+}
+
+// checkLoop refuses topics that would lose redials: compacted ones, and those that forget too early. What
 // this user may not read is not checked.
 func (p *Pipeline) checkLoop(ctx context.Context) error {
 	r := p.cfg.Retry
 	if r == nil {
 		return nil
 	}
-	var names []string
-	for _, tier := range r.Loop.Tiers() {
-		names = append(names, tier.Topic)
+	topics := r.kept()
+	if p.cfg.Role == Filter { // which does not touch the due topic
+		topics = slices.DeleteFunc(topics, func(k kept) bool { return k.topic == r.Due })
 	}
-	settings := p.client.TopicSettings(ctx, names, "cleanup.policy", "retention.ms")
+	var names []string
+	for _, k := range topics {
+		names = append(names, k.topic)
+	}
+	settings := p.client.TopicSettings(ctx, names, "cleanup.policy", "retention.ms", "retention.bytes")
 	var errs []error
-	for _, tier := range r.Loop.Tiers() {
-		s, ok := settings[tier.Topic]
+	for _, k := range topics {
+		s, ok := settings[k.topic]
 		if !ok {
-			p.log.Warn("cannot read the settings of a tier: make sure that it is not compacted and keeps records long enough (or allow DESCRIBE_CONFIGS)")
+			p.log.Warn("cannot read the settings of a topic of the retry loop: make sure that it is not compacted and keeps records long enough (or allow DESCRIBE_CONFIGS)", zap.String("topic", k.topic))
 			continue
 		}
 		alter := func(setting string) string {
-			return fmt.Sprintf("`kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config %s`", strings.Join(p.client.Brokers(), ","), tier.Topic, setting)
+			return fmt.Sprintf("`kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config %s`", strings.Join(p.client.Brokers(), ","), k.topic, setting)
 		}
 		if strings.Contains(s["cleanup.policy"], "compact") {
-			errs = append(errs, fmt.Errorf("retry.tiers: topic %q is compacted, which would drop redials of one key: set %s", tier.Topic, alter("cleanup.policy=delete")))
+			errs = append(errs, fmt.Errorf("%s: topic %q is compacted, which would drop redials of one key: set %s", k.key, k.topic, alter("cleanup.policy=delete")))
 		}
-		least := retentionOf(tier.Wait).Milliseconds()
-		if ms, err := strconv.ParseInt(s["retention.ms"], 10, 64); err == nil && ms >= 0 && ms < least {
-			errs = append(errs, fmt.Errorf("retry.tiers: topic %q keeps records for %v, which is less than twice its wait of %v and a day: set %s",
-				tier.Topic, time.Duration(ms)*time.Millisecond, tier.Wait, alter("retention.ms="+strconv.FormatInt(least, 10))))
+		if ms, err := strconv.ParseInt(s["retention.ms"], 10, 64); err == nil && ms >= 0 && ms < k.least.Milliseconds() {
+			errs = append(errs, fmt.Errorf("%s: topic %q keeps records for %v, which is less than %s: set %s",
+				k.key, k.topic, time.Duration(ms)*time.Millisecond, k.why, alter("retention.ms="+strconv.FormatInt(k.least.Milliseconds(), 10))))
+		}
+		if n, err := strconv.ParseInt(s["retention.bytes"], 10, 64); err == nil && n >= 0 {
+			p.log.Warn("a topic of the retry loop has a limit of bytes: redials beyond it are lost", zap.String("topic", k.topic), zap.Int64("retention.bytes", n))
 		}
 	}
 	return errors.Join(errs...)

@@ -80,8 +80,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for o, n := range t.Outcomes {
 		counter(events, n, o)
 	}
-	inputs := desc("partition_events_total", "Events read of an input partition, by outcome.", "topic", "partition", "outcome")
-	places := desc("partition_results_total", "Where the events of an input partition went: output, dead_letter or filtered. Their sum is that of enricher_partition_events_total.", "topic", "partition", "to")
+	inputs := desc("partition_events_total", "Events read of an input partition, by outcome; for the delay role, waited.", "topic", "partition", "outcome")
+	places := desc("partition_results_total", "Where the events of an input partition went: output, dead_letter or filtered; of the delay role: output (due), moved, gave_up, cancelled or dead_letter. Their sum is that of enricher_partition_events_total.", "topic", "partition", "to")
 	for tp, a := range t.Partitions {
 		number := strconv.Itoa(int(tp.Partition))
 		for o, n := range a.Outcomes {
@@ -89,7 +89,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		counter(places, a.Output, tp.Topic, number, "output")
 		counter(places, a.Dead, tp.Topic, number, "dead_letter")
-		counter(places, a.Filtered, tp.Topic, number, "filtered")
+		if c.p.cfg.Role == Filter {
+			counter(places, a.Filtered, tp.Topic, number, "filtered")
+			continue
+		}
+		counter(inputs, a.Retries, tp.Topic, number, "waited")
+		counter(places, a.Moved, tp.Topic, number, "moved")
+		counter(places, a.GaveUp, tp.Topic, number, "gave_up")
+		counter(places, a.Cancelled, tp.Topic, number, "cancelled")
 	}
 	codes := desc("events_by_code_total", "Events by hangup-cause code; codes beyond the first 512 different ones count as other.", "code")
 	for code, n := range t.Codes {
@@ -139,12 +146,30 @@ func (c *collector) loop(t Totals, counter, gauge func(d *prometheus.Desc, v int
 	if c.p.cfg.Role != Delay {
 		return
 	}
-	counter(desc("retry_due_total", "Redials that came due."), t.Output)
-	counter(desc("retry_cancelled_total", "Redials dropped because of a cancel record."), t.Cancelled)
+	now, tiers := time.Now().UnixMilli(), map[string]Account{}
+	for tp, a := range t.Partitions {
+		sum := tiers[tp.Topic]
+		sum.add(&a)
+		tiers[tp.Topic] = sum
+	}
+	due := desc("retry_due_total", "Redials that came due, by the tier that they waited in last.", "tier")
+	cancelled := desc("retry_cancelled_total", "Redials dropped because of a cancel record, by the tier that they waited in.", "tier")
+	for tier, sum := range tiers {
+		counter(due, sum.Output, tier)
+		counter(cancelled, sum.Cancelled, tier)
+	}
 	gauge(desc("retry_cancel_keys", "Cancel records in memory."), int64(c.p.cancels.Len()))
-	waiting, oldest, now := map[string]int64{}, map[string]int64{}, time.Now().UnixMilli()
+	gauge(desc("retry_cancels_behind_seconds", "For how long the topic of cancel records could not be read; from 30 on nothing comes due."), c.p.cancelsBehind(now)/1000)
+	c.waiting(now, gauge)
+}
+
+// waiting reports what stands in the tiers. A tier of which something is not known yet is left out: 0
+// would read as empty.
+func (c *collector) waiting(now int64, gauge func(d *prometheus.Desc, v int64, labels ...string)) {
+	waiting, oldest, unknown := map[string]int64{}, map[string]int64{}, map[string]bool{}
 	for _, l := range c.p.Lags() {
-		waiting[l.Topic] += max(l.Records, 0)
+		waiting[l.Topic] += l.Records
+		unknown[l.Topic] = unknown[l.Topic] || l.Records < 0
 		if l.WaitingSince > 0 {
 			oldest[l.Topic] = max(oldest[l.Topic], now-l.WaitingSince)
 		}
@@ -152,6 +177,9 @@ func (c *collector) loop(t Totals, counter, gauge func(d *prometheus.Desc, v int
 	records := desc("retry_waiting_records", "Records of a tier's owned partitions that wait, markers of transactions among them.", "tier")
 	age := desc("retry_oldest_waiting_seconds", "Time that the oldest waiting record of a tier's owned partitions has been there.", "tier")
 	for tier, n := range waiting {
+		if unknown[tier] {
+			continue
+		}
 		gauge(records, n, tier)
 		gauge(age, oldest[tier]/1000, tier)
 	}

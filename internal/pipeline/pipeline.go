@@ -116,6 +116,7 @@ func (r Role) String() string { return [...]string{"filter", "delay"}[r] }
 type Retry struct {
 	Loop   *retry.Loop
 	Fields *retry.Fields
+	Due    string // topic for calls to dial now
 	GaveUp string // topic for calls that are not dialled again
 
 	// Of the delay role.
@@ -158,6 +159,7 @@ type Pipeline struct {
 	tiers     []*target           // of the retry loop, by ascending wait
 	gaveUp    *target             // nil: no retry loop
 	cancels   *retry.Cancels      // nil but in the delay role
+	cancelsRead atomic.Int64 // when the control topic was last read, in milliseconds since the epoch
 	inputs    []int32             // partition counts of cfg.Topics at the start
 	ids       map[string][16]byte // of cfg.Topics, as last seen by a session's begin
 
@@ -238,10 +240,13 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	defer stop()
 	sent := make(chan error, 1)
 	go func() { sent <- p.producer.Run(work) }()
-	following, err := p.followCancels(work)
+	following, err := p.followCancels(ctx, work)
 	if err != nil {
 		stop()
-		return errors.Join(err, <-sent)
+		if serr := <-sent; ctx.Err() == nil {
+			return errors.Join(err, serr)
+		}
+		return nil // asked to stop
 	}
 	defer following.Wait()
 	defer stop()
