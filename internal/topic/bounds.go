@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/callstream/enricher/internal/strictyaml" //nolint:depguard // for Nearest alone, which needs nothing of YAML
+	"github.com/callstream/enricher/internal/strictyaml"
 )
 
 // MissingTopicError is a topic that the cluster does not have.
@@ -61,7 +61,7 @@ func (s *scan) bounds(ctx context.Context) error {
 	}
 
 	for _, p := range detail.Partitions.Sorted() {
-		if start, end := starts[p.Partition], ends[p.Partition]; start < end {
+		if start, end := max(starts[p.Partition], s.cfg.From[p.Partition]), ends[p.Partition]; start < end {
 			s.total += end - start
 			s.partitions = append(s.partitions, &partition{number: p.Partition, leader: p.Leader, next: start, end: end})
 		}

@@ -35,6 +35,7 @@ func Options(k config.Kafka) []kgo.Opt {
 		kgo.ClientID(k.ClientID),
 		kgo.DialTimeout(dialTimeout),
 		kgo.MetadataMinAge(metadataAge),
+		kgo.DisableClientMetrics(), // a verb is short, and its end would wait for a last push of them
 	}
 }
 

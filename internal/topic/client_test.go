@@ -37,6 +37,7 @@ func TestDialTakesTheConfiguration(t *testing.T) {
 	client := dial(t, c.ListenAddrs())
 	require.Equal(t, "enricher", client.OptValue(kgo.ClientID))
 	require.Equal(t, c.ListenAddrs(), client.OptValue(kgo.SeedBrokers))
+	require.Equal(t, true, client.OptValue(kgo.DisableClientMetrics))
 }
 
 func TestDialLetsTheCallerAddOptions(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -65,7 +66,7 @@ func (s *scan) round(ctx context.Context) (bool, error) {
 	for a := range answers {
 		err := a.err
 		if err == nil {
-			err = s.handle(&a)
+			err = s.handle(ctx, &a)
 		}
 
 		errs = append(errs, err)
@@ -126,7 +127,7 @@ func (s *scan) ask(ctx context.Context, leader int32, partitions []*partition) (
 }
 
 // handle gives the records of an answer to the function.
-func (s *scan) handle(a *answer) error {
+func (s *scan) handle(ctx context.Context, a *answer) error {
 	bytes := 0
 
 	for t := range a.resp.Topics {
@@ -146,7 +147,7 @@ func (s *scan) handle(a *answer) error {
 				continue
 			}
 
-			errs = append(errs, s.take(a.partitions[at], got, bytes == 0))
+			errs = append(errs, s.take(ctx, a.partitions[at], got, bytes == 0))
 		}
 	}
 
@@ -155,13 +156,10 @@ func (s *scan) handle(a *answer) error {
 
 // take handles one partition's part. That the whole answer is empty says that this partition's is not for
 // want of room.
-func (s *scan) take(p *partition, got *kmsg.FetchResponseTopicPartition, allEmpty bool) error {
+func (s *scan) take(ctx context.Context, p *partition, got *kmsg.FetchResponseTopicPartition, allEmpty bool) error {
 	switch err := kerr.ErrorForCode(got.ErrorCode); {
-	case errors.Is(err, kerr.OffsetOutOfRange) && got.LogStartOffset > p.next:
-		// Retention was faster. What is gone is gone.
-		s.advance(p, got.LogStartOffset)
-
-		return nil
+	case errors.Is(err, kerr.OffsetOutOfRange):
+		return s.outOfRange(ctx, p)
 	case err != nil:
 		return fmt.Errorf("partition %d, offset %d: %w", p.number, p.next, err)
 	}
@@ -185,6 +183,23 @@ func (s *scan) take(p *partition, got *kmsg.FetchResponseTopicPartition, allEmpt
 	}
 
 	s.moveTo(p, next, got, allEmpty)
+
+	return nil
+}
+
+// outOfRange goes on where the log begins now, if retention was faster than the scan: what is gone is gone. The
+// answer to the fetch does not say where that is: Kafka puts -1 into it.
+func (s *scan) outOfRange(ctx context.Context, p *partition) error {
+	starts, err := offsets(kadm.NewClient(s.client).ListStartOffsets(ctx, s.cfg.Topic))
+	if err != nil {
+		return &brokerError{p.leader, fmt.Errorf("find the start of partition %d: %w", p.number, err)}
+	}
+
+	if starts[p.number] <= p.next {
+		return fmt.Errorf("partition %d, offset %d: %w", p.number, p.next, kerr.OffsetOutOfRange)
+	}
+
+	s.advance(p, starts[p.number])
 
 	return nil
 }

@@ -99,6 +99,37 @@ func TestKafkaScanOfACompactedTopic(t *testing.T) {
 	require.Greater(t, end.Offset, int64(len(values)), "offsets without records")
 }
 
+// Records go while the scan is on its way: a real broker's answer does not say where the log begins then.
+func TestKafkaScanGoesOnBehindWhatRetentionTook(t *testing.T) {
+	const begins = 3
+
+	c := kafkatest.Start(t, kafkatest.Options{})
+	c.CreateTopic(t, "t", 1, "max.message.bytes", "4000000")
+
+	large := make([]byte, 900_000) // more than a fetch takes two of
+	_, _ = rand.Read(large)
+
+	for i := range begins + 1 {
+		put(t, c.Addrs(), &kgo.Record{Topic: "t", Key: fmt.Appendf(nil, "%d", i), Value: large})
+	}
+
+	client := dial(t, c.Addrs())
+
+	var seen []string
+
+	require.NoError(t, topic.Scan(t.Context(), client, topic.ScanConfig{Topic: "t"}, func(r *kgo.Record) error {
+		if seen = append(seen, string(r.Key)); len(seen) == 1 {
+			gone, err := kadm.NewClient(client).DeleteRecords(t.Context(), kadm.Offsets{"t": {0: {Topic: "t", Partition: 0, At: begins}}})
+			require.NoError(t, err)
+			require.NoError(t, gone.Error())
+		}
+
+		return nil
+	}))
+	require.Equal(t, "3", seen[len(seen)-1])
+	require.NotContains(t, seen, "2")
+}
+
 // Three brokers, every codec, one of the brokers stopped in between.
 func TestKafkaScanWhileABrokerGoes(t *testing.T) {
 	const n = 60

@@ -12,6 +12,9 @@ import (
 // ScanConfig says what to read.
 type ScanConfig struct {
 	Topic string
+	// From are offsets to begin at, by partition. Where there is none, where the log begins behind it or Since
+	// is later, it does not count. What lies before it is not fetched.
+	From map[int32]int64
 	// Since is the earliest timestamp of records wanted; zero: from the start of the topic.
 	Since time.Time
 	// Until is the first timestamp not wanted; zero: to the end of the topic when the scan

@@ -293,29 +293,6 @@ func TestScanFollowsALeader(t *testing.T) {
 	require.Equal(t, 3, seen)
 }
 
-// Retention may take what the scan has not read yet.
-func TestScanGoesOnBehindWhatRetentionTook(t *testing.T) {
-	c := kafkatest.StartFake(t, kfake.SeedTopics(1, "t"))
-	large := strings.Repeat("x", 700_000)
-	put(t, c.ListenAddrs(), record(0, "1"+large), record(0, "2"+large), record(0, "3"+large), record(0, "4"+large))
-
-	client := dial(t, c.ListenAddrs())
-	adm := kadm.NewClient(client)
-
-	var seen []string
-
-	require.NoError(t, topic.Scan(t.Context(), client, topic.ScanConfig{Topic: "t"}, func(r *kgo.Record) error {
-		if seen = append(seen, string(r.Value[:1])); len(seen) == 1 {
-			_, err := adm.DeleteRecords(t.Context(), kadm.Offsets{"t": {0: {Topic: "t", Partition: 0, At: 3}}})
-			require.NoError(t, err)
-		}
-
-		return nil
-	}))
-	require.Equal(t, "4", seen[len(seen)-1])
-	require.NotContains(t, seen, "3")
-}
-
 // Compaction may leave nothing before the end: no fetch will ever bring the offsets up to it.
 func TestScanEndsInAGap(t *testing.T) {
 	c := kafkatest.StartFake(t, kfake.SeedTopics(1, "t"))
@@ -362,6 +339,7 @@ func TestScanTriesAgainOrGivesUp(t *testing.T) {
 		{"fenced", kerr.FencedLeaderEpoch, ""},
 		{"not allowed", kerr.TopicAuthorizationFailed, "partition 0, offset 0: TOPIC_AUTHORIZATION_FAILED"},
 		{"corrupt", kerr.UnknownServerError, "partition 0, offset 0: UNKNOWN_SERVER_ERROR"},
+		{"out of range, and the log does not begin later", kerr.OffsetOutOfRange, "partition 0, offset 0: OFFSET_OUT_OF_RANGE"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := kafkatest.StartFake(t, kfake.SeedTopics(1, "t"))
