@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo" //nolint:depguard // only the type of a record: internal/topic does the talking
-
 	"github.com/callstream/enricher/internal/casetest"
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/topic"
@@ -141,7 +139,7 @@ func (s *eventSource) readTopic(ctx context.Context, w *world, c *casetest.Compa
 
 	defer view.clear()
 
-	return topic.Scan(ctx, client, scan, func(r *kgo.Record) error {
+	return topic.Scan(ctx, client, scan, func(r *topic.Record) error {
 		c.Add(&enrich.Record{Key: r.Key, Value: r.Value, TimestampMS: r.Timestamp.UnixMilli(), HeaderAttempt: headerAttempt(r)})
 
 		return nil

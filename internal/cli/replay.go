@@ -52,9 +52,10 @@ position of its own, kept in the consumer group that the summary names.
 
 An event that dies again is replayed --max-replays times at most. What cannot be replayed
 is left and counted by why: value_omitted, corrupt_batch, no_origin, origin_missing,
-origin_is_from, max_replays, too_large; see docs/dead-letters.md.
+origin_is_from, origin_refused, max_replays, too_large; see docs/dead-letters.md.
 
-Of a configuration it uses kafka, input.group, output.compression and dead_letter.topic.`,
+Of a configuration it uses kafka, input.group, output.compression, dead_letter.topic and the
+topics of retry: --to may be none of those, for a record on retry.due is an order to dial.`,
 		Example: `  enricher replay -c enricher.yaml --dry-run
   enricher replay -c enricher.yaml --reason too_deep,invalid_utf8 --since 2026-11-26T08:00:00Z
   enricher replay -c enricher.yaml --to calls.raw.again --limit 10 --yes -o json`,
@@ -175,6 +176,8 @@ func replayOptions(f *replayFlags, cfg *config.Config) (replay.Options, error) {
 		return opt, usagef("replay wants a dead-letter topic: %s has no dead_letter.topic, so name it with --from", f.config)
 	case opt.From == opt.To:
 		return opt, usagef("--to %s is the dead-letter topic itself", opt.To)
+	case replay.LoopTopic(cfg, opt.To) != "":
+		return opt, usagef("--to %s is %s: the retry loop alone writes there, and what is on retry.due is dialled at once; give letters to a topic of input.topics", opt.To, replay.LoopTopic(cfg, opt.To))
 	case opt.Limit < 0:
 		return opt, usagef("--limit is not negative; 0 stands for no limit")
 	case opt.MaxReplays < 1:

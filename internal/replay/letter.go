@@ -42,25 +42,6 @@ func Reasons() []string {
 	return append(all, reasonCorrupt, reasonNotRetry)
 }
 
-// Why is why a letter is not replayed. The set is closed.
-type Why string
-
-// The reasons for leaving a letter where it is.
-const (
-	ValueOmitted  Why = "value_omitted"  // the event did not fit the dead-letter topic, and its value is not there
-	CorruptBatch  Why = "corrupt_batch"  // the bytes of a whole batch, not an event
-	NoOrigin      Why = "no_origin"      // nothing says where it came from
-	OriginMissing Why = "origin_missing" // the topic it came from does not exist any more
-	OriginIsFrom  Why = "origin_is_from" // it came from the dead-letter topic itself: it would be read for ever
-	MaxReplays    Why = "max_replays"    // it has been replayed as often as one event may be
-	TooLarge      Why = "too_large"      // the topic does not take so large a record, with the header for the replay
-)
-
-// Whys lists every reason for leaving a letter where it is.
-func Whys() []Why {
-	return []Why{ValueOmitted, CorruptBatch, NoOrigin, OriginMissing, OriginIsFrom, MaxReplays, TooLarge}
-}
-
 // letter is a record of the dead-letter topic, with what its headers say.
 type letter struct {
 	rec       *kgo.Record
@@ -98,24 +79,6 @@ func open(rec *kgo.Record) letter {
 		}
 	}
 	return l
-}
-
-// unfit says why the letter must stay, as far as it tells by itself; "" if nothing speaks against it.
-func (l *letter) unfit(to string, opt *Options) Why {
-	switch {
-	case l.reason == reasonCorrupt:
-		return CorruptBatch
-	case l.omitted:
-		return ValueOmitted
-	case to == "":
-		return NoOrigin
-	case to == opt.From:
-		return OriginIsFrom
-	case l.replays >= opt.MaxReplays:
-		return MaxReplays
-	default:
-		return ""
-	}
 }
 
 // restore makes the event that the letter was, with the number of the replay.

@@ -27,6 +27,15 @@ func (p *pass) place(partition int32) *place {
 	return at
 }
 
+// from is where the scan begins: behind what earlier runs have looked at.
+func (p *pass) from() map[int32]int64 {
+	from := make(map[int32]int64, len(p.places))
+	for n, at := range p.places {
+		from[n] = at.next
+	}
+	return from
+}
+
 // positions are what earlier runs have committed, for every partition; with Again, the start of each. A
 // context made by kadm.RequireStable has it wait for a transaction that is being ended.
 func (r *Replay) positions(ctx context.Context) (map[int32]*place, error) {

@@ -53,7 +53,8 @@ type Replay struct {
 	client  *kgo.Client
 	adm     *kadm.Client
 	opt     Options
-	name    string // of the group that keeps the positions, and the transactional id
+	refused []string // topics that no letter came from, nor goes to
+	name    string   // of the group that keeps the positions, and the transactional id
 	targets *targets
 	// The producer id, once taken over. It stays the same: another one would be another
 	// replay's.
@@ -71,12 +72,15 @@ const (
 )
 
 // Open connects and checks that the topics are there. The configuration's part is kafka, input.group
-// (which the name of the positions begins with) and output.compression.
+// (which the name of the positions begins with), output.compression and the topics of retry.
 func Open(ctx context.Context, cfg *config.Config, opt Options) (*Replay, error) {
 	if opt.From == opt.To {
 		return nil, fmt.Errorf("topic %q cannot be replayed to itself", opt.From)
 	}
-	r := &Replay{opt: opt, name: name(cfg.Input.Group, &opt), targets: newTargets()}
+	if key := LoopTopic(cfg, opt.To); key != "" {
+		return nil, fmt.Errorf("topic %q is %s: the retry loop alone writes there", opt.To, key)
+	}
+	r := &Replay{opt: opt, refused: refused(cfg), name: name(cfg.Input.Group, &opt), targets: newTargets()}
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(int16(kmsg.Produce), maxProduce)
 	versions.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), maxTxnOffsetCommit)
@@ -177,7 +181,7 @@ func (r *Replay) newPass(ctx context.Context, show func(Progress)) (*pass, error
 
 // scan gives each letter that no earlier run has passed to fn. That the context has ended is no error.
 func (p *pass) scan(ctx context.Context, fn func(context.Context, *kgo.Record) error) error {
-	err := topic.Scan(ctx, p.client, topic.ScanConfig{Topic: p.opt.From, Progress: func(done, total int64) {
+	err := topic.Scan(ctx, p.client, topic.ScanConfig{Topic: p.opt.From, From: p.from(), Progress: func(done, total int64) {
 		if p.failed == nil {
 			p.failed = p.commitDue(ctx) // also if nothing comes: a transaction must not wait for that
 		}
@@ -212,10 +216,6 @@ func (p *pass) take(ctx context.Context, rec *kgo.Record, fn func(context.Contex
 	if err := ctx.Err(); err != nil { // one fetch may hold thousands of letters
 		return err //nolint:wrapcheck // the caller compares it
 	}
-	at := p.place(rec.Partition)
-	if rec.Offset < at.next {
-		return nil
-	}
 	if p.opt.Limit > 0 && p.report.Replayed+p.found.replayed == p.opt.Limit {
 		p.report.LimitReached = true
 		return topic.ErrStop
@@ -224,7 +224,7 @@ func (p *pass) take(ctx context.Context, rec *kgo.Record, fn func(context.Contex
 		return err
 	}
 	p.found.read++
-	at.next = rec.Offset + 1
+	p.place(rec.Partition).next = rec.Offset + 1
 	return p.commitDue(ctx)
 }
 
@@ -259,7 +259,7 @@ func (p *pass) judge(ctx context.Context, rec *kgo.Record) (out *kgo.Record, ok 
 	if p.opt.To != "" {
 		to = p.opt.To
 	}
-	why := l.unfit(to, &p.opt)
+	why := p.unfit(&l, to)
 	if why == "" {
 		if out, why, err = p.address(ctx, &l, to); err != nil {
 			return nil, false, err

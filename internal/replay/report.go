@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Progress is how far a reading is. Done and Total are offsets of the dead-letter topic, those of
-// earlier runs included.
+// Progress is how far a reading is. Done and Total are offsets of the dead-letter topic, from where earlier
+// runs stood.
 type Progress struct {
 	Done     int64
 	Total    int64

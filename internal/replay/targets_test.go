@@ -1,12 +1,16 @@
 package replay_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/replay"
 )
 
@@ -84,4 +88,45 @@ func TestManyTransactions(t *testing.T) {
 	require.EqualValues(t, n, w.run(replay.Options{}).Replayed)
 	require.GreaterOrEqual(t, ended, 3)
 	onceInOrder(t, w.read("in"), n)
+}
+
+// The retry loop's topics: no letter comes from those that nothing reads, and none is sent to any by choice.
+func TestTopicsOfTheRetryLoop(t *testing.T) {
+	loop := []string{"5s", "30s", "due", "gave-up", "cancel"}
+	for _, c := range []struct {
+		origin, key string
+		want        replay.Why // of a letter that names it; "": replayed
+	}{
+		{"due", "retry.due", replay.OriginRefused},
+		{"gave-up", "retry.gave_up", replay.OriginRefused},
+		{"cancel", "retry.cancel.topic", replay.OriginRefused},
+		{"5s", "retry.tiers[0].topic", ""},
+		{"30s", "retry.tiers[1].topic", ""},
+		{"in", "", ""},
+	} {
+		t.Run(c.origin, func(t *testing.T) {
+			w := newWorld(t, kfake.SeedTopics(1, loop...))
+			w.cfg.Retry.Tiers = []config.Tier{{Topic: "5s", Wait: 5 * time.Second}, {Topic: "30s", Wait: 30 * time.Second}}
+			w.cfg.Retry.Due, w.cfg.Retry.GaveUp, w.cfg.Retry.Cancel.Topic = "due", "gave-up", "cancel"
+			w.produce(dead(0, "dlq-topic", c.origin))
+			rep := w.run(replay.Options{})
+			if c.want == "" {
+				require.EqualValues(t, 1, rep.Replayed)
+				require.Len(t, w.read(c.origin), 1)
+			} else {
+				require.Equal(t, map[replay.Why]int64{c.want: 1}, rep.Left)
+				require.Empty(t, w.read(c.origin))
+			}
+			require.EqualValues(t, 1, w.run(replay.Options{To: "other"}).Replayed, "to a topic of choice it may go")
+
+			require.Equal(t, c.key, replay.LoopTopic(w.cfg, c.origin))
+			if c.key != "" {
+				_, err := replay.Open(t.Context(), w.cfg, replay.Options{From: "dead", To: c.origin, MaxReplays: 1})
+				require.ErrorContains(t, err, fmt.Sprintf("topic %q is %s: the retry loop alone writes there", c.origin, c.key))
+			}
+			w.cfg.Retry.Tiers = nil
+			require.Empty(t, replay.LoopTopic(w.cfg, c.origin), "no loop, and the names mean nothing")
+			require.Empty(t, replay.LoopTopic(w.cfg, ""))
+		})
+	}
 }
