@@ -104,12 +104,13 @@ func TestWhatIsNotTold(t *testing.T) {
 	d.messageSize(s, facts)
 	d.cleanup(s, facts)
 	d.keep(s, facts)
+	d.cancels(s, facts, "delete")
 	d.inputRetention(s, nil)
 	d.sessionTimeout()
 	d.transactionTimeout()
 	d.topics[offsetsTopic] = &topicFacts{err: kerr.UnknownTopicOrPartition}
 	d.brokersTopic(offsetsTopic, "offsets.topic.replication.factor", "")
-	require.Len(t, d.report.Checks, 9)
+	require.Len(t, d.report.Checks, 10)
 
 	for _, c := range d.report.Checks {
 		require.Equal(t, NotChecked, c.Status, c)
@@ -256,13 +257,13 @@ func TestSubjects(t *testing.T) {
 	require.Equal(t, []member{{"g", "filter"}}, members(cfg))
 
 	cfg.Retry.Tiers = []config.Tier{{Topic: "5s", Wait: 5 * time.Second}, {Topic: "6h", Wait: 6 * time.Hour}}
-	cfg.Retry.Due, cfg.Retry.GaveUp, cfg.Retry.Cancel.Topic = "due", "gave_up", "cancel"
+	cfg.Retry.Due, cfg.Retry.GaveUp, cfg.Retry.Cancel.Topic, cfg.Retry.MaxAge = "due", "gave_up", "cancel", 72*time.Hour
 	require.Equal(t, []Subject{
-		{Topic: "5s", Role: Tier, Keep: 24*time.Hour + 10*time.Second},
-		{Topic: "6h", Role: Tier, Keep: 36 * time.Hour},
-		{Topic: "due", Role: Due},
-		{Topic: "gave_up", Role: GaveUp},
-		{Topic: "cancel", Role: Cancel},
+		{Topic: "5s", Role: Tier, Keep: 24*time.Hour + 10*time.Second, Want: 72*time.Hour + 5*time.Second},
+		{Topic: "6h", Role: Tier, Keep: 36 * time.Hour, Want: 78 * time.Hour},
+		{Topic: "due", Role: Due, Keep: 96 * time.Hour},
+		{Topic: "gave_up", Role: GaveUp, Keep: 96 * time.Hour},
+		{Topic: "cancel", Role: Cancel, Keep: 72 * time.Hour},
 	}, Subjects(cfg)[5:])
 	require.Equal(t, []member{{"g", "filter"}, {"g.delay", "delay"}}, members(cfg))
 	require.Equal(t, "g.delay/delay/", members(cfg)[1].prefix())

@@ -58,7 +58,7 @@ type Report struct {
 	Brokers []string `json:"brokers"` // as configured
 	Status  Status   `json:"status"`  // the worst of all checks; those that were not made do not count
 	Checks  []*Check `json:"checks"`
-	Lag     []Lag    `json:"lag"` // of each input partition, where it could be found out
+	Lag     []Lag    `json:"lag"` // of each partition of the input and the tiers, where it could be found out
 }
 
 // Count says how many checks came to a status.
@@ -150,7 +150,7 @@ func (d *doctor) options(more ...kgo.Opt) []kgo.Opt {
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeGroups), 5)
 
 	return append(append(topic.Options(d.cfg.Kafka),
-		kgo.MaxVersions(versions), kgo.RequestRetries(retries), kgo.RetryTimeout(retryTimeout), kgo.DisableClientMetrics()), more...)
+		kgo.MaxVersions(versions), kgo.RequestRetries(retries), kgo.RetryTimeout(retryTimeout)), more...)
 }
 
 // examine goes from what everything else needs to the details.

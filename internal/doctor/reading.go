@@ -10,18 +10,16 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/callstream/enricher/internal/config"
 )
 
-// Lag is how far the group is in one partition.
+// Lag is how far a group is in one partition.
 type Lag struct {
+	Group     string `json:"group"`
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
 	Committed int64  `json:"committed"` // -1: nothing has been committed
 	Start     int64  `json:"start"`     // of the log
-	End       int64  `json:"end"`       // that the filter can read up to
+	End       int64  `json:"end"`       // that the group can read up to
 	Records   int64  `json:"records"`   // from the committed offset, or from the start where none is, to the end
 	// Oldest is when the next record to read was written, by its own timestamp; nil: there is none, or it could not be read.
 	Oldest *time.Time `json:"oldest,omitempty"`
@@ -38,47 +36,56 @@ func (l *Lag) lost() int64 {
 	return max(0, l.Start-l.Committed)
 }
 
-// reading compares what the group has read with what the input topics hold.
+// reading compares what the groups have read with what their topics hold.
 func (d *doctor) reading(ctx context.Context) {
-	on := d.cfg.Input.Group + " (group)"
-
-	var present []string
-
-	for _, name := range d.cfg.Input.Topics {
-		if t := d.topics[name]; t != nil && t.err == nil {
-			present = append(present, name)
-		}
+	all := readers(d.cfg)
+	for i := range all {
+		d.read(ctx, &all[i])
 	}
+}
 
+func (d *doctor) read(ctx context.Context, r *reader) {
+	present := slices.DeleteFunc(slices.Clone(r.subjects), func(s Subject) bool {
+		t := d.topics[s.Topic]
+
+		return t == nil || t.err != nil
+	})
 	if len(present) == 0 {
-		d.note(NotChecked, "lag", on, "no input topic can be seen")
+		d.note(NotChecked, "lag", r.String(), "no %s can be seen", r.what)
 
 		return
 	}
 
-	lags, err := d.lags(ctx, present)
+	lags, err := d.lags(ctx, r, present)
 	if err != nil {
-		d.note(NotChecked, "lag", on, "%v", err)
+		d.note(NotChecked, "lag", r.String(), "%v", err)
 
 		return
 	}
 
 	d.ages(ctx, lags)
-	d.report.Lag = lags
-	d.lag(on, lags)
+	d.report.Lag = append(d.report.Lag, lags...)
+	d.lag(r, lags)
 
-	for _, name := range present {
-		of := slices.DeleteFunc(slices.Clone(lags), func(l Lag) bool { return l.Topic != name })
-		s := Subject{Topic: name, Role: Input}
-		d.losses(s, of)
-		d.inputRetention(s, of)
+	for _, s := range present {
+		of := slices.DeleteFunc(slices.Clone(lags), func(l Lag) bool { return l.Topic != s.Topic })
+		d.losses(r, s, of)
+
+		if s.Role == Input {
+			d.inputRetention(s, of)
+		}
 	}
 }
 
 // lags asks for the ends first: what arrives in between would look like lag.
-func (d *doctor) lags(ctx context.Context, topics []string) ([]Lag, error) {
+func (d *doctor) lags(ctx context.Context, r *reader, subjects []Subject) ([]Lag, error) {
+	topics := make([]string, 0, len(subjects))
+	for _, s := range subjects {
+		topics = append(topics, s.Topic)
+	}
+
 	list := d.adm.ListEndOffsets
-	if d.cfg.Input.Isolation == config.ReadCommitted {
+	if r.committedOnly {
 		list = d.adm.ListCommittedOffsets
 	}
 
@@ -88,7 +95,7 @@ func (d *doctor) lags(ctx context.Context, topics []string) ([]Lag, error) {
 	}
 
 	if err != nil {
-		return nil, fmt.Errorf("find the ends of the input: %w", err)
+		return nil, fmt.Errorf("find the ends of what is read: %w", err)
 	}
 
 	starts, err := d.adm.ListStartOffsets(ctx, topics...)
@@ -97,10 +104,10 @@ func (d *doctor) lags(ctx context.Context, topics []string) ([]Lag, error) {
 	}
 
 	if err != nil {
-		return nil, fmt.Errorf("find the starts of the input: %w", err)
+		return nil, fmt.Errorf("find the starts of what is read: %w", err)
 	}
 
-	committed, err := d.committed(ctx)
+	committed, err := d.committed(ctx, r.group)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +115,7 @@ func (d *doctor) lags(ctx context.Context, topics []string) ([]Lag, error) {
 	all := []Lag{}
 
 	ends.Each(func(e kadm.ListedOffset) {
-		l := Lag{Topic: e.Topic, Partition: e.Partition, Committed: -1, End: e.Offset}
+		l := Lag{Group: r.group, Topic: e.Topic, Partition: e.Partition, Committed: -1, End: e.Offset}
 		if s, ok := starts.Lookup(e.Topic, e.Partition); ok {
 			l.Start = s.Offset
 		}
@@ -131,12 +138,12 @@ func (d *doctor) lags(ctx context.Context, topics []string) ([]Lag, error) {
 	return all, nil
 }
 
-func (d *doctor) committed(ctx context.Context) (kadm.OffsetResponses, error) {
+func (d *doctor) committed(ctx context.Context, group string) (kadm.OffsetResponses, error) {
 	if !d.coordinates(ctx, offsetsTopic, d.anyGroup) {
 		return kadm.OffsetResponses{}, nil // nobody has committed anything on this cluster
 	}
 
-	committed, err := d.adm.FetchOffsets(ctx, d.cfg.Input.Group)
+	committed, err := d.adm.FetchOffsets(ctx, group)
 
 	switch {
 	case errors.Is(err, kerr.GroupIDNotFound):
@@ -148,8 +155,8 @@ func (d *doctor) committed(ctx context.Context) (kadm.OffsetResponses, error) {
 	return committed, nil
 }
 
-// lag sums up; how much is too much is the operator's to say.
-func (d *doctor) lag(on string, lags []Lag) {
+// lag sums up; how much is too much is the operator's to say. The delay role's is what waits.
+func (d *doctor) lag(r *reader, lags []Lag) {
 	var (
 		total, none int64
 		worst       *Lag
@@ -176,7 +183,7 @@ func (d *doctor) lag(on string, lags []Lag) {
 	}
 
 	if worst == nil {
-		d.note(OK, "lag", on, "nothing has been committed yet: the filter begins at %s", d.cfg.Input.Start)
+		d.note(OK, "lag", r.String(), "nothing has been committed yet: %s", r.starts)
 
 		return
 	}
@@ -191,14 +198,14 @@ func (d *doctor) lag(on string, lags []Lag) {
 	}
 
 	if none > 0 {
-		text += fmt.Sprintf("; %s without a committed offset: begins at %s", count(none, "partition"), d.cfg.Input.Start)
+		text += fmt.Sprintf("; %s without a committed offset: %s", count(none, "partition"), r.starts)
 	}
 
-	d.note(OK, "lag", on, "%s", text)
+	d.note(OK, "lag", r.String(), "%s", text)
 }
 
 // losses finds committed offsets that are no longer in the log, or not yet.
-func (d *doctor) losses(s Subject, lags []Lag) {
+func (d *doctor) losses(r *reader, s Subject, lags []Lag) {
 	var (
 		lost   int64
 		gaps   []string
@@ -218,13 +225,13 @@ func (d *doctor) losses(s Subject, lags []Lag) {
 	}
 
 	if lost > 0 {
-		d.note(Problem, "loss", s.String(), "%s deleted before being read: %s; input.on_out_of_range is %s", count(lost, "record"), some(gaps), d.cfg.Input.OnOutOfRange).
-			mend("# what is gone is gone; this keeps the next ones longer", d.retention(s.Topic, advisedKeep))
+		d.note(Problem, "loss", s.String(), "%s deleted before being read: %s; %s", count(lost, r.record), some(gaps), r.goesOn).
+			mend("# what is gone is gone; this keeps the next ones longer", d.retention(s.Topic, max(advisedKeep, s.Keep, s.Want)))
 	}
 
 	if len(beyond) > 0 {
-		d.note(Problem, "loss", s.String(), "committed offsets lie behind the end, as after a topic was made anew: %s; input.on_out_of_range is %s", some(beyond), d.cfg.Input.OnOutOfRange).
-			mend("# with stop, and while the filter is stopped:", d.tool("kafka-consumer-groups.sh", "--group", d.cfg.Input.Group, "--topic", s.Topic, "--reset-offsets", "--to-earliest", "--execute"))
+		d.note(Problem, "loss", s.String(), "committed offsets lie behind the end, as after a topic was made anew: %s; %s", some(beyond), r.goesOn).
+			mend(r.stopped, d.tool("kafka-consumer-groups.sh", "--group", r.group, "--topic", s.Topic, "--reset-offsets", "--to-earliest", "--execute"))
 	}
 
 	if lost == 0 && len(beyond) == 0 {
@@ -249,133 +256,4 @@ func some(list []string) string {
 	}
 
 	return fmt.Sprintf("%s and %d more", strings.Join(list[:few], ", "), len(list)-few)
-}
-
-const (
-	// advisedKeep is Kafka's default: a long weekend and its repair.
-	advisedKeep = 7 * 24 * time.Hour
-	// leastKeep is what a night without anybody takes.
-	leastKeep = 24 * time.Hour
-)
-
-// inputRetention compares how long records are kept with how old those are that have yet to be read.
-func (d *doctor) inputRetention(s Subject, lags []Lag) {
-	t := d.topics[s.Topic]
-	if t.settings == nil {
-		return // said already
-	}
-
-	ms, ok := t.settings.number("retention.ms")
-	if !ok {
-		d.note(NotChecked, "retention", s.String(), "retention.ms is not among the topic's settings")
-
-		return
-	}
-
-	kept, text := time.Duration(ms)*time.Millisecond, "keeps "+spanOrEver(ms)
-	if size, _ := t.settings.number("retention.bytes"); size > 0 {
-		text += fmt.Sprintf(", and at most %d bytes of a partition", size)
-	}
-
-	oldest := oldestOf(lags)
-	age := time.Duration(0)
-
-	if oldest != nil {
-		age = d.age(*oldest.Oldest)
-		text += fmt.Sprintf("; the oldest unread record is %s old (%s)", span(age), oldest)
-	}
-
-	c := d.note(OK, "retention", s.String(), "%s", text)
-	if ms < 0 || !strings.Contains(t.settings["cleanup.policy"], "delete") {
-		return
-	}
-
-	switch {
-	case oldest != nil && age >= kept:
-		c.Status, c.Found = Problem, text+": it may be deleted at any moment"
-	case oldest != nil && age >= kept/2:
-		c.Status, c.Found = Warning, text+": half of its time is over"
-	case kept < leastKeep:
-		c.Status, c.Found = Warning, text+": a stop longer than that loses events"
-	default:
-		return
-	}
-
-	c.mend(d.retention(s.Topic, max(advisedKeep, 4*age.Truncate(time.Hour)))) //nolint:mnd // so that a quarter of its time is over
-}
-
-func oldestOf(lags []Lag) *Lag {
-	var oldest *Lag
-
-	for i := range lags {
-		l := &lags[i]
-		if l.Oldest != nil && (oldest == nil || l.Oldest.Before(*oldest.Oldest)) {
-			oldest = l
-		}
-	}
-
-	return oldest
-}
-
-// age is never negative: clocks and timestamps may disagree.
-func (d *doctor) age(t time.Time) time.Duration { return max(0, d.opt.Now().Sub(t)) }
-
-const (
-	// agesWithin leaves time for a partition that is slow to answer, and not all of the run's.
-	agesWithin = 3 * time.Second
-	// agesChunk is asked of each partition: one record is wanted, and it comes in a batch.
-	agesChunk = 64 << 10
-	agesFetch = 8 << 20
-)
-
-// ages reads the next record of each partition that has one. Reading so joins no group and commits nothing.
-func (d *doctor) ages(ctx context.Context, lags []Lag) {
-	at, want := map[string]map[int32]kgo.Offset{}, 0
-
-	for i := range lags {
-		l := &lags[i]
-		if l.Committed < l.Start || l.Committed >= l.End {
-			continue // none committed, lost, or all read
-		}
-
-		if at[l.Topic] == nil {
-			at[l.Topic] = map[int32]kgo.Offset{}
-		}
-
-		at[l.Topic][l.Partition] = kgo.NewOffset().At(l.Committed)
-		want++
-	}
-
-	if want == 0 {
-		return
-	}
-
-	client, err := kgo.NewClient(d.options(kgo.ConsumePartitions(at), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxPartitionBytes(agesChunk), kgo.FetchMaxBytes(agesFetch), kgo.FetchMaxWait(retryTimeout/10))...) //nolint:mnd // short
-	if err != nil {
-		return // the options were good a moment ago; ages stay unknown
-	}
-	defer client.Close()
-
-	ctx, cancel := context.WithTimeout(ctx, agesWithin)
-	defer cancel()
-
-	for want > 0 && ctx.Err() == nil {
-		fetches := client.PollFetches(ctx)
-		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-			i := slices.IndexFunc(lags, func(l Lag) bool { return l.Topic == p.Topic && l.Partition == p.Partition })
-			if i < 0 || len(p.Records) == 0 || lags[i].Oldest != nil {
-				return
-			}
-
-			lags[i].Oldest = &p.Records[0].Timestamp
-			want--
-
-			client.PauseFetchPartitions(map[string][]int32{p.Topic: {p.Partition}})
-		})
-
-		if fetches.Err() != nil {
-			return // the rights say why
-		}
-	}
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -40,7 +39,10 @@ func (d *doctor) topic(ctx context.Context, s Subject) {
 	}
 
 	d.cleanup(s, t)
-	d.keep(s, t)
+
+	if s.Keep > 0 && s.Role != Cancel {
+		d.keep(s, t)
+	}
 }
 
 func (d *doctor) exists(ctx context.Context, s Subject, t *topicFacts) bool {
@@ -98,12 +100,11 @@ func (d *doctor) creation(s Subject) string {
 		configs = append(configs, fmt.Sprintf("min.insync.replicas=%d", replicas-1)) // the brokers' default is 1
 	}
 
-	if s.Role == Cancel {
+	switch {
+	case s.Role == Cancel:
 		configs = append(configs, "cleanup.policy=compact")
-	}
-
-	if s.Keep > 0 {
-		configs = append(configs, fmt.Sprintf("retention.ms=%d", max(s.Keep, advisedKeep).Milliseconds()))
+	case s.Keep > 0:
+		configs = append(configs, fmt.Sprintf("retention.ms=%d", max(s.Keep, s.Want, advisedKeep).Milliseconds()))
 	}
 
 	return d.createTopic(s.Topic, partitions, replicas, configs...)
@@ -281,80 +282,4 @@ func (d *doctor) tooLarge() string {
 	}
 
 	return "a dead letter"
-}
-
-// cleanup wants old records to go by age and not by key, but for what is kept by key on purpose.
-func (d *doctor) cleanup(s Subject, t *topicFacts) {
-	const key = "cleanup.policy"
-
-	policy, ok := t.settings[key]
-	compacted := strings.Contains(policy, "compact")
-
-	switch {
-	case !ok:
-		d.note(NotChecked, "cleanup", s.String(), "%s is not among the topic's settings", key)
-	case s.Role == Cancel && compacted:
-		d.note(OK, "cleanup", s.String(), "%s: the last record of each key is kept", policy)
-	case s.Role == Cancel:
-		d.note(Problem, "cleanup", s.String(), "%s: what was cancelled is forgotten after retention.ms", policy).mend(d.alterTopic(s.Topic, key, "compact"))
-	case !compacted:
-		d.note(OK, "cleanup", s.String(), "%s", policy)
-	case s.Role == Tier:
-		d.note(Problem, "cleanup", s.String(), "%s: a later event with the same key deletes one that still waits", policy).mend(d.alterTopic(s.Topic, key, "delete"))
-	case s.Role == Input:
-		d.note(Warning, "cleanup", s.String(), "%s: a later event with the same key may delete one before it is read", policy).mend(d.alterTopic(s.Topic, key, "delete"))
-	default:
-		d.note(Warning, "cleanup", s.String(), "%s: a later event with the same key deletes the one before, and events without a key are refused", policy).
-			mend(d.alterTopic(s.Topic, key, "delete"))
-	}
-}
-
-// keep holds a topic to the retention that its role works with.
-func (d *doctor) keep(s Subject, t *topicFacts) {
-	if s.Keep == 0 {
-		return
-	}
-
-	ms, ok := t.settings.number("retention.ms")
-	kept := time.Duration(ms) * time.Millisecond
-
-	switch {
-	case !ok:
-		d.note(NotChecked, "retention", s.String(), "retention.ms is not among the topic's settings")
-	case ms >= 0 && kept < s.Keep:
-		d.note(Problem, "retention", s.String(), "keeps %s, and has to keep %s", span(kept), span(s.Keep)).mend(d.retention(s.Topic, s.Keep))
-	default:
-		d.note(OK, "retention", s.String(), "keeps %s", spanOrEver(ms))
-	}
-}
-
-func spanOrEver(ms int64) string {
-	if ms < 0 {
-		return "for ever"
-	}
-
-	return span(time.Duration(ms) * time.Millisecond)
-}
-
-// span is a duration for people: whole days if it is many hours, whole seconds if it is many.
-func span(d time.Duration) string {
-	const day = 24 * time.Hour
-
-	switch {
-	case d >= 2*day && d%day == 0:
-		return fmt.Sprintf("%d days", d/day)
-	case d >= 2*day:
-		return fmt.Sprintf("%.1f days", d.Hours()/day.Hours())
-	case d >= time.Minute:
-		text := d.Round(time.Second).String()
-		for _, zero := range []string{"m0s", "h0m"} {
-			if short, ok := strings.CutSuffix(text, zero); ok {
-				text = short + zero[:1]
-			}
-		}
-
-		return text
-	default:
-		return d.Round(time.Millisecond).String()
-	}
 }
