@@ -24,6 +24,7 @@ type order struct {
 	attempt int // from 2
 	number  string
 	key     []byte
+	ended   time.Time // when the call that failed ended: the due record has its event's time
 }
 
 // dialFunc makes a call and returns when it is under way or over. The event is what is known of its end, nil if
@@ -36,6 +37,8 @@ type dialer struct {
 	events string // topic for events of calls made; "": none
 	seen   *recent
 	budget *budget
+	maxAge time.Duration // of the call that failed; 0: any
+	late   int           // orders older than that so far
 	now    func() time.Time
 	out    io.Writer
 }
@@ -86,6 +89,9 @@ func (d *dialer) order(ctx context.Context, r *kgo.Record) error {
 		return d.passOver(fmt.Sprintf("%s/%d, offset %d: %v", r.Topic, r.Partition, r.Offset, err))
 	case d.seen.has(o.retryID):
 		return d.passOver(o.retryID + ": dialled already")
+	case d.tooLate(o):
+		d.late++
+		return d.passOver(fmt.Sprintf("%s: its call ended at %s, more than %s ago (%d such so far)", o.retryID, o.ended.UTC().Format(time.RFC3339), d.maxAge, d.late))
 	case !d.budget.take(o.number, d.now()):
 		return d.passOver(o.retryID + ": enough calls to " + o.number + " today")
 	}
@@ -95,6 +101,13 @@ func (d *dialer) order(ctx context.Context, r *kgo.Record) error {
 	}
 	d.seen.add(o.retryID)
 	return d.handBack(ctx, o, event)
+}
+
+// tooLate looks at the age once more, which the loop has done for the last time when the order came due: if nobody
+// dialled for days, nobody is to be called about what was days ago, and not about everything at once. Calling hours
+// belong here as well. With message.timestamp.type=LogAppendTime on the due topic it would be the order's age.
+func (d *dialer) tooLate(o *order) bool {
+	return d.maxAge > 0 && d.now().Sub(o.ended) > d.maxAge
 }
 
 // passOver says why an order is not dialled. It is committed all the same.
@@ -124,7 +137,7 @@ func (d *dialer) handBack(ctx context.Context, o *order, event []byte) error {
 }
 
 func parse(r *kgo.Record) (*order, error) {
-	o := &order{key: r.Key}
+	o := &order{key: r.Key, ended: r.Timestamp}
 	for _, h := range r.Headers {
 		switch h.Key {
 		case headerRetryID:

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,6 +121,54 @@ func TestEachOrderIsDialledOnceAndHandedBack(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"key of 1555: 2", "key of 1555: 3", "key of 1666: 2"}, attempts)
+}
+
+// What lay on the due topic for too long is passed over, and takes nothing from the budget.
+func TestLateOrdersAreNotDialled(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		args  []string
+		older time.Duration
+		late  bool
+	}{
+		{"a day by default", nil, 25 * time.Hour, true},
+		{"within it", nil, 23 * time.Hour, false},
+		{"a limit of one's own", []string{"-max-age", "10m"}, 11 * time.Minute, true},
+		{"none", []string{"-max-age", "0"}, 100 * time.Hour, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			stop := w.start(append(c.args, "-per-day", "2")...)
+			old, another := due("a", "1555", 2), due("b", "1555", 2)
+			ended := time.Now().Add(-c.older).Truncate(time.Second)
+			old.Timestamp, another.Timestamp = ended, ended
+			w.send(old, another, due("c", "1555", 2))
+			w.committed(3)
+			require.NoError(t, stop())
+			if !c.late {
+				require.NotContains(t, w.out.String(), "ended at")
+				require.Contains(t, w.out.String(), "dial 1555, attempt 2 (a)")
+				return
+			}
+			ago := ended.UTC().Format(time.RFC3339) + ", more than "
+			require.Contains(t, w.out.String(), "pass over a: its call ended at "+ago)
+			require.Contains(t, w.out.String(), "pass over b: its call ended at "+ago)
+			require.Contains(t, w.out.String(), "(2 such so far)")
+			require.Contains(t, w.out.String(), "dial 1555, attempt 2 (c)")
+			require.Equal(t, 1, strings.Count(w.out.String(), "dial "), w.out.String())
+		})
+	}
+}
+
+// The event is sound whatever a number looks like.
+func TestEventOfAnyNumber(t *testing.T) {
+	for _, number := range []string{"1555", `sip:"Ann"@example.com`, `a\b`, "tab\tand\nline", "\x01", "ü"} {
+		event, err := printing(io.Discard)(t.Context(), &order{retryID: `i"d`, attempt: 2, number: number})
+		require.NoError(t, err)
+		var got map[string]string
+		require.NoError(t, json.Unmarshal(event, &got), string(event))
+		require.Equal(t, map[string]string{"CallUUID": `i"d-2`, "Direction": "outbound", "To": number, "HangupCauseCode": "3010"}, got)
+	}
 }
 
 // A dialer that ends without having dialled has not committed: the next one gets the order.

@@ -1,6 +1,6 @@
 // Command dialer is a sample consumer of the retry loop's due topic, to start one's own from: each record is an
-// order to dial. It knows an order again that comes twice, keeps a budget for each number, commits after
-// dialling, and hands the attempt back, so that the loop ends. See docs/retry.md.
+// order to dial. It knows an order again that comes twice, passes over one that it finds too late, keeps a budget for
+// each number, commits after dialling, and hands the attempt back, so that the loop ends. See docs/retry.md.
 //
 // It is not a dialer: it prints instead of calling, and keeps in memory what belongs into a database.
 //
@@ -9,11 +9,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -34,6 +36,9 @@ func main() {
 // remembered is how many orders are known again: a day's at one a second, in some ten megabytes.
 const remembered = 100_000
 
+// oneDay is the default of retry.max_age.
+const oneDay = 24 * time.Hour
+
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("dialer", flag.ContinueOnError)
 	flags.SetOutput(out)
@@ -42,6 +47,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	group := flags.String("group", "dialer", "consumer group")
 	events := flags.String("events", "", "topic for the event of each call made (input.topics), to close the loop; empty: none")
 	perDay := flags.Int("per-day", 3, "most calls to a number in a day (UTC); 0: no limit")
+	maxAge := flags.Duration("max-age", oneDay, "orders whose failed call ended longer ago are not dialled (retry.max_age); 0: no limit")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("read arguments: %w", err)
 	}
@@ -52,7 +58,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer client.CloseAllowingRebalance()
 	d := &dialer{
 		client: client, events: *events, out: out, dial: printing(out), now: time.Now,
-		seen: newRecent(remembered), budget: newBudget(*perDay),
+		seen: newRecent(remembered), budget: newBudget(*perDay), maxAge: *maxAge,
 	}
 	return d.run(ctx)
 }
@@ -79,6 +85,12 @@ func printing(out io.Writer) dialFunc {
 		if _, err := fmt.Fprintf(out, "dial %s, attempt %d (%s)\n", o.number, o.attempt, o.retryID); err != nil {
 			return nil, fmt.Errorf("print: %w", err)
 		}
-		return fmt.Appendf(nil, `{"CallUUID":"%s-%d","Direction":"outbound","To":"%s","HangupCauseCode":"3010"}`, o.retryID, o.attempt, o.number), nil
+		event, err := json.Marshal(map[string]string{
+			"CallUUID": o.retryID + "-" + strconv.Itoa(o.attempt), "Direction": "outbound", "To": o.number, "HangupCauseCode": "3010",
+		})
+		if err != nil {
+			return nil, fmt.Errorf("make event: %w", err) // cannot be: texts
+		}
+		return event, nil
 	}
 }
