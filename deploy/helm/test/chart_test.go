@@ -86,7 +86,11 @@ func overlay(base, change map[string]any) map[string]any {
 
 // render is what `helm template demo` prints, by template.
 func render(values map[string]any) (map[string]string, error) {
-	c, err := loadChart()
+	load := loadChart
+	if *update { // its files are being written
+		load = func() (*chartv2.Chart, error) { return loader.Load(chartDir) }
+	}
+	c, err := load()
 	if err != nil {
 		return nil, fmt.Errorf("load chart: %w", err)
 	}

@@ -263,6 +263,8 @@ func TestTopicsJob(t *testing.T) {
 		require.Contains(t, c, "--config 'min.insync.replicas=2'", topic)
 	}
 	require.Contains(t, commands["calls.retry.1h"], "--config 'retention.ms=93602000'", "twice the wait, a day, and 2 s of rounding")
+	require.Contains(t, commands["calls.due"], "--config 'retention.ms=172801000'", "max_age, a day, and 1 s of rounding")
+	require.Contains(t, commands["calls.gave-up"], "--config 'cleanup.policy=delete'")
 	require.Contains(t, commands["calls.cancel"], "--config 'cleanup.policy=compact'")
 	require.NotContains(t, commands["calls.enriched"], "cleanup.policy")
 }

@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -115,12 +117,50 @@ func validate(t *testing.T, program string, all []object) (string, error) {
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), program, "config", "validate", filepath.Join(dir, "etc", "enricher.yaml"))
-	cmd.Env = []string{"POD_NAME=demo-enricher-0"}
-	for _, e := range pod.Containers[0].Env {
-		if e.ValueFrom == nil {
-			cmd.Env = append(cmd.Env, e.Name+"="+e.Value)
-		}
-	}
+	cmd.Env = environment(pod.Containers[0])
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// environment is what the kubelet makes of a container's variables, on a node whose pods have no zone.
+func environment(c corev1.Container) []string {
+	var env []string
+	var known []string // pairs for a Replacer
+	for _, e := range c.Env {
+		value := strings.NewReplacer(known...).Replace(e.Value)
+		switch from := e.ValueFrom; {
+		case from == nil:
+		case from.ResourceFieldRef != nil:
+			limit, divisor := c.Resources.Limits.Memory().Value(), from.ResourceFieldRef.Divisor.Value()
+			value = strconv.FormatInt((limit+divisor-1)/divisor, 10)
+		case from.FieldRef.FieldPath == "metadata.name":
+			value = "demo-enricher-0"
+		}
+		env = append(env, e.Name+"="+value)
+		known = append(known, "$("+e.Name+")", value)
+	}
+	return env
+}
+
+// TestMemoryLimit: Go is told 95 % of the container's limit, whatever the unit, or what the values say.
+func TestMemoryLimit(t *testing.T) {
+	for _, tt := range []struct{ name, values, want string }{
+		{"default", `{}`, "GOMEMLIMIT=256000000"},
+		{"gibibytes", `filter: {resources: {limits: {memory: 2Gi}}}`, "GOMEMLIMIT=2048000000"},
+		{"rounded up to a mebibyte", `filter: {resources: {limits: {memory: 500M}}}`, "GOMEMLIMIT=477000000"},
+		{"given", `goMemLimit: 200MiB`, "GOMEMLIMIT=200MiB"},
+		{"off", `goMemLimit: "off"`, ""},
+		{"off, and by hand", `{goMemLimit: "off", extraEnv: [{name: GOMEMLIMIT, value: 1GiB}]}`, "GOMEMLIMIT=1GiB"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			set := find[*appsv1.StatefulSet](t, objects(t, caseValues(t, "minimal", tt.values)), "StatefulSet", "demo-enricher")
+			got := ""
+			for _, e := range environment(set.Spec.Template.Spec.Containers[0]) {
+				if strings.HasPrefix(e, "GOMEMLIMIT=") {
+					got = e
+				}
+			}
+			require.Equal(t, tt.want, got)
+		})
+	}
 }

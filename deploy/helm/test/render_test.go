@@ -79,6 +79,7 @@ func TestPodsFollowTheConfiguration(t *testing.T) {
 	before := template()
 	require.NotEmpty(t, before.Annotations["checksum/config"])
 	require.Equal(t, before, template(`{filter: {replicas: 5}, metrics: {serviceMonitor: {enabled: true}}}`))
+	require.NotContains(t, before.Labels, "helm.sh/chart", "a new chart would replace pods")
 	require.NotEqual(t, before, template(`config: {log: {level: debug}}`), "the configuration has changed")
 	require.NotEqual(t, before, template(`overlays: {acme.yaml: "entries: []\n"}`), "an overlay has changed")
 

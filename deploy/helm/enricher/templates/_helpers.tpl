@@ -45,6 +45,15 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
+{{/* Labels of pods: without the chart's version, so that a new chart that changes nothing replaces no pod. */}}
+{{- define "enricher.podLabels" -}}
+{{ include "enricher.roleSelector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{- define "enricher.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}

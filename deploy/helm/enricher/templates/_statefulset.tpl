@@ -27,7 +27,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "enricher.labels" (dict "root" $root "component" .role) | nindent 8 }}
+        {{- include "enricher.podLabels" . | nindent 8 }}
         {{- with $v.podLabels }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
