@@ -24,6 +24,9 @@ CACHE_DIR     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/callstream-enricher
 LINT_VERSION  := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
 LINT          := $(CACHE_DIR)/golangci-lint-$(LINT_VERSION)-$(shell $(GO) env GOVERSION)
 
+# promtool is in Debian's package prometheus, which starts a server as well: .ci/run takes the one file out of it.
+PROMTOOL      ?= $(firstword $(shell command -v promtool 2>/dev/null) $(wildcard $(CACHE_DIR)/promtool))
+
 # Where goroutines share memory. The rest is straight-line code, which -race only slows down.
 RACE_PACKAGES  = ./internal/broker/... ./internal/pipeline/... ./internal/app/... ./internal/ops/... ./pkg/...
 
@@ -44,6 +47,14 @@ test: ## Run the tests that need nothing but Go
 .PHONY: test-race
 test-race: ## Run the concurrent packages under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout $(KAFKA_TIMEOUT) $(RACE_PACKAGES)
+
+.PHONY: test-rules
+test-rules: ## Check and test the Prometheus rules (needs promtool)
+	@test -n "$(PROMTOOL)" || { echo "promtool is missing: put it into the path, or name it with PROMTOOL=FILE. Debian has it in the package" \
+		"prometheus; without the server that it starts: apt-get download prometheus && mkdir -p $(CACHE_DIR) &&" \
+		"dpkg --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >$(CACHE_DIR)/promtool && chmod +x $(CACHE_DIR)/promtool" >&2; exit 1; }
+	$(PROMTOOL) check rules deploy/observability/rules.yaml
+	$(PROMTOOL) test rules deploy/observability/rules_test.yaml
 
 .PHONY: test-kafka
 test-kafka: ## Run the tests on a real Apache Kafka (needs Java 17; Maven and a network the first time)
@@ -125,4 +136,4 @@ tidy-check: ## Fail if a go.mod is not tidy
 	@for m in $(BENCH_MODULES); do $(GO) -C $$m mod tidy -diff || exit 1; done
 
 .PHONY: ci
-ci: test test-bench lint tidy-check test-race fuzz test-kafka bench-smoke test-chaos-short ## Everything that CI does
+ci: test test-rules test-bench lint tidy-check test-race fuzz test-kafka bench-smoke test-chaos-short ## Everything that CI does
