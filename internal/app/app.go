@@ -27,6 +27,7 @@ type App struct {
 	client    *broker.Client
 	pipelines []*pipeline.Pipeline // one for each role
 	ops       *ops.Server          // nil: turned off
+	page      *ops.Server          // the status page's; nil: turned off, or served by ops
 }
 
 // New makes everything that can be made without a broker, so that mistakes show before the
@@ -49,14 +50,43 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	for _, role := range roles {
 		a.pipelines = append(a.pipelines, pipeline.New(role, client, enricher, log.Named(role.Role.String())))
 	}
-	if cfg.Ops.Listen != "" {
-		if a.ops, err = ops.Listen(cfg.Ops.Listen, a.metrics(snap), a.live, a.ready); err != nil {
-			return nil, fmt.Errorf("start: %w", err)
-		}
-		log.Info("serving /livez, /readyz and /metrics", zap.String("address", a.ops.Addr()))
+	if err := a.listen(cfg, snap, enricher); err != nil {
+		return nil, err
 	}
 	log.Info("catalog", zap.String("id", snap.ID()), zap.Int("entries", len(snap.Entries())))
 	return a, nil
+}
+
+// listen opens the operator's addresses.
+func (a *App) listen(cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enricher) (err error) {
+	if cfg.Ops.Listen != "" {
+		if a.ops, err = ops.Listen(cfg.Ops.Listen, a.metrics(snap), a.live, a.ready); err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+		a.log.Info("serving /livez, /readyz and /metrics", zap.String("address", a.ops.Addr()))
+	}
+	if cfg.Ops.Page == "" {
+		return nil
+	}
+	page := ops.Page{Source: newStatus(a, cfg, snap, e), Pprof: cfg.Ops.Pprof}
+	if cfg.Ops.Page == cfg.Ops.Listen {
+		err = a.ops.AddPage(page)
+	} else {
+		a.page, err = ops.ListenPage(cfg.Ops.Page, page)
+	}
+	switch {
+	case errors.Is(err, ops.ErrExposed):
+		if a.ops != nil {
+			err = errors.Join(err, a.ops.Close())
+		}
+		return &ConfigError{err}
+	case err != nil:
+		// Processes of one host often share a file. That one has no page is no reason for it not to work.
+		a.log.Warn("no status page", zap.Error(err))
+	default:
+		a.log.Info("serving the status page", zap.String("address", "http://"+a.PageAddr()+"/"))
+	}
+	return nil
 }
 
 // Catalog is the one that a configuration asks for.
@@ -96,17 +126,29 @@ func (a *App) OpsAddr() string {
 	return a.ops.Addr()
 }
 
+// PageAddr is the address of the status page, with the real port; "" if it is turned off.
+func (a *App) PageAddr() string {
+	switch {
+	case a.page != nil:
+		return a.page.Addr()
+	case a.ops != nil && a.ops.HasPage():
+		return a.ops.Addr()
+	default:
+		return ""
+	}
+}
+
 // Run works until ctx ends or a role fails; then it drains, commits and leaves the groups. The operator's
 // endpoints answer until the very end.
 func (a *App) Run(ctx context.Context) error {
 	defer a.client.Close()
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopOps()
-	served := make(chan error, 1)
-	if a.ops != nil {
-		go func() { served <- a.ops.Serve(opsCtx) }()
-	} else {
-		served <- nil
+	var serving errgroup.Group
+	for _, s := range []*ops.Server{a.ops, a.page} {
+		if s != nil {
+			serving.Go(func() error { return s.Serve(opsCtx) })
+		}
 	}
 	roles, rolesCtx := errgroup.WithContext(ctx)
 	for _, p := range a.pipelines {
@@ -119,7 +161,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	err := roles.Wait()
 	stopOps()
-	return errors.Join(err, <-served)
+	return errors.Join(err, serving.Wait())
 }
 
 func (a *App) metrics(snap *catalog.Snapshot) prometheus.Gatherer {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +64,7 @@ called. It ends when nothing waits any more. -o json has then also
   retry         {entered, waiting, due, redialled, gave_up, cancelled, early, late_p99_ms}`,
 		Example: `  enricher demo
   enricher demo --retry
-  enricher demo --for 30s --rate 5000 --listen 127.0.0.1:8080   and look at /metrics
+  enricher demo --for 30s --rate 5000 --listen 127.0.0.1:8080   and look at http://127.0.0.1:8080/
   enricher demo -o json | jq .conserved`,
 		Args: arguments(0, 0, "no arguments"),
 	}
@@ -72,7 +73,7 @@ called. It ends when nothing waits any more. -o json has then also
 	cmd.Flags().IntVar(&f.rate, "rate", 0, "events per second (default as fast as it goes; with --for 2000)")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the same seed gives the same events")
 	cmd.Flags().BoolVar(&f.retry, "retry", false, "show the retry loop (1000 calls, 200 a second)")
-	cmd.Flags().StringVar(&f.listen, "listen", "", "address for /livez, /readyz and /metrics, such as 127.0.0.1:8080")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "address for /livez, /readyz, /metrics and, on a loopback address, the status page, such as 127.0.0.1:8080")
 	f.delivery = &format{string(config.Default().Delivery), config.Delivery("").Values()}
 	cmd.Flags().Var(f.delivery, "delivery", "delivery guarantee")
 	complete(cmd, "delivery", f.delivery.allowed)
@@ -154,8 +155,12 @@ func demoConfig(f *demoFlags) *config.Config {
 	cfg.Output.Topic, cfg.DeadLetter.Topic = "calls.enriched", "calls.dead"
 	cfg.Routes = []config.Route{{Name: "retry", Match: config.Match{Retryable: &retryable}, Topic: "calls.retry"}}
 	cfg.Delivery = config.Delivery(f.delivery.value)
-	cfg.Ops.Listen = f.listen
+	cfg.Ops.Listen, cfg.Ops.Page = f.listen, ""
 	cfg.Log.Level = config.LogWarn
+
+	if host, _, err := net.SplitHostPort(f.listen); err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback()) {
+		cfg.Ops.Page = f.listen
+	}
 
 	if f.retry {
 		cfg.Routes = []config.Route{} // what shall be dialled again goes into the loop

@@ -174,10 +174,14 @@ type Limits struct {
 	Linger time.Duration `yaml:"linger"`
 }
 
-// Ops says where health and metrics are served.
+// Ops says what is served to the operator, and where.
 type Ops struct {
-	// Listen is host:port; "" turns it off.
+	// Listen is host:port of health and metrics; "" turns them off.
 	Listen string `yaml:"listen"`
+	// Page is host:port of the status page, a loopback address; "" turns it off.
+	Page string `yaml:"page"`
+	// Pprof serves /debug/pprof where the page is.
+	Pprof bool `yaml:"pprof"`
 }
 
 // Log says what is logged.
@@ -206,7 +210,7 @@ func Default() *Config {
 			CommitInterval: 100 * time.Millisecond, ShutdownTimeout: 30 * time.Second, SessionTimeout: 10 * time.Second,
 			BufferBytes: 64 * MiB, FetchBytes: MiB, BatchBytes: 512 * KiB, Linger: 2 * time.Millisecond,
 		},
-		Ops: Ops{Listen: "127.0.0.1:8080"},
+		Ops: Ops{Listen: "127.0.0.1:8080", Page: "127.0.0.1:8081"},
 		Log: Log{Level: LogInfo, Format: LogAuto},
 	}
 }

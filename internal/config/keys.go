@@ -125,8 +125,10 @@ func keys() []key {
 		{path: "limits.batch_bytes", doc: "Largest batch written, before compression; the topic's max.message.bytes bounds it too.", low: "16KiB", high: "64MiB"},
 		{path: "limits.linger", doc: "How long a batch that is not full waits for more.", low: "0s", high: "1s"},
 
-		{path: "ops", doc: "Health and metrics."},
-		{path: "ops.listen", doc: "host:port to serve them at. Empty: off."},
+		{path: "ops", doc: "Health, metrics and the status page."},
+		{path: "ops.listen", doc: "host:port of /livez, /readyz and /metrics. Empty: off."},
+		{path: "ops.page", doc: "host:port of the status page, on a loopback address (127.0.0.1, [::1], localhost) since it has no access control. The same as ops.listen: both on one port. Empty: off. If the address is taken, the process works without a page."},
+		{path: "ops.pprof", doc: "Serve Go's profiles, /debug/pprof, where the page is."},
 
 		{path: "log", doc: "What is logged, to standard error."},
 		{path: "log.level", doc: "Least severe level that is logged."},

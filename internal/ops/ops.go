@@ -1,5 +1,11 @@
-// Package ops serves health and metrics over HTTP. It shows no payload and takes no
-// orders, so it may listen on any address.
+// Package ops serves health and metrics over HTTP, and a status page.
+//
+// Health and metrics ([Listen]) show no payload and take no orders, so they may be on any
+// address. The page ([ListenPage], [Server.AddPage]) shows the configuration and takes pasted
+// events, so it is on loopback addresses only, and refuses what a browser sends
+// for a site that is not the page itself.
+//
+// It knows nothing of Kafka or of call events: what it shows comes from a [Source].
 package ops
 
 import (
@@ -9,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,38 +29,88 @@ type Health struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Server answers /livez, /readyz and /metrics.
+// Server answers on one address.
 type Server struct {
 	listener net.Listener
+	host     string // as configured
+	mux      *http.ServeMux
 	server   *http.Server
+	live     *live // nil: no page
 }
 
-// Time-outs of the server: it answers small requests of probes and scrapers.
+// Bounds of the server: it answers small requests of probes, scrapers and one browser.
 const (
 	readTimeout  = 5 * time.Second
 	writeTimeout = 30 * time.Second
+	idleTimeout  = time.Minute
 	stopTimeout  = 2 * time.Second
+	maxHeader    = 32 << 10
 )
 
-// Listen opens the address; Serve answers. live says whether the process works at all, ready whether
-// it does its job now.
+// Listen opens the address for /livez, /readyz and /metrics; Serve answers. live says whether the process
+// works at all, ready whether it does its job now.
 func Listen(addr string, metrics prometheus.Gatherer, live, ready func() Health) (*Server, error) {
+	s, err := open(addr, "ops.listen")
+	if err != nil {
+		return nil, err
+	}
+	s.mux.Handle("GET /livez", healthHandler(live))
+	s.mux.Handle("GET /readyz", healthHandler(ready))
+	s.mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	return s, nil
+}
+
+// ListenPage opens the address for the page; Serve answers. ErrExposed is in the error if others could
+// reach it.
+func ListenPage(addr string, p Page) (*Server, error) {
+	s, err := open(addr, "ops.page")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.AddPage(p); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func open(addr, setting string) (*Server, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", setting, err)
+	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen for ops.listen: %w (set ops.listen to a free address, or to \"\" to turn it off)", err)
+		return nil, fmt.Errorf("listen for %s: %w (set %[1]s to a free address, or to \"\" to turn it off)", setting, err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /livez", healthHandler(live))
-	mux.Handle("GET /readyz", healthHandler(ready))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-	return &Server{listener: l, server: &http.Server{Handler: mux, ReadTimeout: readTimeout, WriteTimeout: writeTimeout}}, nil
+	return &Server{listener: l, host: host, mux: mux, server: &http.Server{
+		Handler: mux, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+	}}, nil
 }
 
 // Addr is the address that is listened on, with the real port.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
+// HasPage tells whether the page is served here.
+func (s *Server) HasPage() bool { return s.live != nil }
+
+// Close gives the address up; it is for a server that does not come to Serve.
+func (s *Server) Close() error {
+	if err := s.listener.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", s.Addr(), err)
+	}
+	return nil
+}
+
 // Serve answers until ctx ends.
 func (s *Server) Serve(ctx context.Context) error {
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if s.live != nil {
+		looking.Go(func() { s.live.run(ctx) })
+	}
 	stop := context.AfterFunc(ctx, func() {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()

@@ -1,0 +1,392 @@
+package ops
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// view is what of the page changes, as text. The template writes it, and the page's script puts the same
+// texts in their places again: how a figure looks is decided here alone.
+type view struct {
+	Cards    []card    `json:"cards"`
+	Sections []section `json:"sections"`
+}
+
+type card struct {
+	ID    string `json:"id"`
+	Label string `json:"-"`
+	Text  string `json:"t"`
+	Class string `json:"c"`
+}
+
+type section struct {
+	ID     string  `json:"-"`
+	Title  string  `json:"-"`
+	Charts []chart `json:"charts"`
+	Tables []table `json:"tables"`
+}
+
+type table struct {
+	ID      string   `json:"id"`
+	Caption string   `json:"-"`
+	Head    []column `json:"-"`
+	Rows    [][]cell `json:"rows"`
+}
+
+type column struct{ Text, Class string }
+
+type cell struct {
+	Text  string `json:"t"`
+	Class string `json:"c,omitempty"`
+	Bar   string `json:"b,omitempty"` // width of a bar, of 100; "": none
+	Wide  int    `json:"w,omitempty"` // columns that it spans; 0: one
+}
+
+// Classes of cells and cards, beside s0 and on, which are the colours of a chart's series.
+const (
+	numeric = "n"
+	good    = "good"
+	bad     = "bad"
+)
+
+// Heads of columns that several tables have.
+const (
+	eventsHead = "Events"
+	rateHead   = "A second"
+)
+
+func newView(st *Status, past []sample) *view {
+	v := &view{Cards: cards(st)}
+	for i := range st.Roles {
+		r := &st.Roles[i]
+		events := section{ID: r.Name, Title: words(r.Name).Title, Charts: []chart{ratesChart(r, past, i), lagChart(r, past, i)}}
+		events.Tables = append(events.Tables, becameTable(r))
+		v.Sections = append(v.Sections, events)
+	}
+	if st.role(filterRole) != nil {
+		v.Sections = append(v.Sections,
+			section{ID: "causes", Title: "Why calls ended", Tables: []table{faultTable(st), codeTable(st)}},
+			section{ID: "unknown", Title: "Codes that the catalog does not know", Tables: []table{unknownTable(st)}},
+			section{ID: "places", Title: "Where events went", Tables: []table{placeTable(st), letterTable(st)}})
+	}
+	if st.Retry != nil {
+		v.Sections = append(v.Sections, section{ID: "retry", Title: "Retry loop", Tables: []table{tierTable(st), endTable(st)}})
+	}
+	v.Sections = append(v.Sections, section{ID: "work", Title: "Roles and partitions", Tables: []table{roleTable(st), ledgerTable(st), partitionTable(st)}})
+	return v
+}
+
+// The roles' names, which are their pipelines'.
+const (
+	filterRole = "filter"
+	delayRole  = "delay"
+)
+
+func (st *Status) role(name string) *Role {
+	for i := range st.Roles {
+		if st.Roles[i].Name == name {
+			return &st.Roles[i]
+		}
+	}
+	return nil
+}
+
+// wording is how the page speaks of a role.
+type wording struct{ Title, Rates, Lag, Became, Item string }
+
+func words(role string) wording {
+	if role == delayRole {
+		return wording{"Redials", "Redials a second, by what became of them", "Records that wait in the tiers", "What became of redials", "Redials"}
+	}
+	return wording{"Events", "Events a second, by outcome", "Lag: records not yet committed", "Outcomes", "Events"}
+}
+
+func cards(st *Status) []card {
+	ready := card{"ready", "State", st.Ready.State, good}
+	if !st.Ready.OK {
+		ready.Text, ready.Class = st.Ready.State+": "+st.Ready.Reason, bad
+	}
+	all := []card{ready}
+	for i := range st.Roles {
+		r := &st.Roles[i]
+		w := words(r.Name)
+		lag, known := r.lag()
+		all = append(all,
+			card{r.Name + "-rate", w.Item + " a second", rate(r.Events.PerS), ""},
+			card{r.Name + "-events", w.Item + " since the start", group(r.Events.N), ""})
+		late := card{r.Name + "-lag", map[bool]string{true: "Waiting", false: "Lag"}[r.Name == delayRole], group(lag), ""}
+		if !known {
+			late.Text = none
+		}
+		all = append(all, late, card{r.Name + "-commit", "Commit, 99 of 100 within", seconds(r.Commits.P99), ""})
+	}
+	if st.role(filterRole) != nil {
+		unknown := card{"unknown-codes", "Events of unknown codes", group(st.unknown()), ""}
+		if st.unknown() > 0 {
+			unknown.Class = bad
+		}
+		all = append(all, unknown)
+	}
+	return all
+}
+
+func (st *Status) unknown() (n int64) {
+	for i := range st.Codes {
+		if st.Codes[i].Name == "" {
+			n += st.Codes[i].N
+		}
+	}
+	return n
+}
+
+func becameTable(r *Role) table {
+	w := words(r.Name)
+	t := table{ID: r.Name + "-became", Caption: w.Became, Head: []column{{"What", ""}, {w.Item, numeric}, {rateHead, numeric}, {"Share", numeric}}}
+	for i, c := range r.Became {
+		t.Rows = append(t.Rows, []cell{{Text: c.Name, Class: series(i)}, number(c.N), text(rate(c.PerS), numeric), share(c.N, r.Events.N)})
+	}
+	return t
+}
+
+func faultTable(st *Status) table {
+	t := table{ID: "faults", Caption: "Whose problem it was", Head: []column{{"Fault", ""}, {eventsHead, numeric}, {"Share", numeric}}}
+	var all int64
+	for _, f := range st.Faults {
+		all += f.N
+	}
+	for _, f := range st.Faults {
+		t.Rows = append(t.Rows, []cell{{Text: f.Name}, number(f.N), share(f.N, all)})
+	}
+	return t.orElse("No code was seen yet.")
+}
+
+// topCodes is how many codes are shown; /api/status has all.
+const topCodes = 15
+
+func codeTable(st *Status) table {
+	t := table{ID: "codes", Caption: "Most frequent codes", Head: []column{
+		{"Code", ""}, {"Name", ""}, {"Fault", ""}, {"Dial again?", ""}, {eventsHead, numeric}, {"Share", numeric},
+	}}
+	all := st.OtherCodes
+	for i := range st.Codes {
+		all += st.Codes[i].N
+	}
+	for i := range st.Codes {
+		c := &st.Codes[i]
+		if c.Name == "" || len(t.Rows) == topCodes {
+			continue
+		}
+		again := text("no: "+c.Class, "")
+		if c.Retryable {
+			again = text("yes: "+c.Class, good)
+		}
+		t.Rows = append(t.Rows, []cell{{Text: strconv.Itoa(int(c.Code))}, {Text: c.Name}, {Text: c.Fault}, again, number(c.N), share(c.N, all)})
+	}
+	return t.orElse("No code was seen yet.")
+}
+
+func unknownTable(st *Status) table {
+	t := table{ID: "unknown-table", Caption: "Unknown codes", Head: []column{{"Code", ""}, {eventsHead, numeric}, {"Last seen", ""}}}
+	for i := range st.Codes {
+		c := &st.Codes[i]
+		if c.Name != "" || len(t.Rows) == topCodes {
+			continue
+		}
+		t.Rows = append(t.Rows, []cell{{Text: strconv.Itoa(int(c.Code))}, number(c.N), {Text: ago(st.At, c.LastSeen)}})
+	}
+	if st.OtherCodes > 0 {
+		t.Rows = append(t.Rows, []cell{{Text: "others"}, number(st.OtherCodes), {Text: "too many different codes to count each"}})
+	}
+	return t.orElse("None: the catalog knows every code that came.")
+}
+
+func ago(now time.Time, then *time.Time) string {
+	if then == nil {
+		return none
+	}
+	return duration(max(now.Sub(*then), 0).Truncate(time.Second).Seconds()) + " ago"
+}
+
+func placeTable(st *Status) table {
+	t := table{ID: "places-table", Caption: "Output and routes", Head: []column{{"Where", ""}, {eventsHead, numeric}, {rateHead, numeric}}}
+	for _, c := range st.role(filterRole).Places {
+		t.Rows = append(t.Rows, []cell{{Text: c.Name}, number(c.N), text(rate(c.PerS), numeric)})
+	}
+	for _, c := range st.Routes {
+		t.Rows = append(t.Rows, []cell{{Text: "copies: route " + c.Name}, number(c.N), text(rate(c.PerS), numeric)})
+	}
+	return t
+}
+
+func letterTable(st *Status) table {
+	t := table{ID: "letters", Caption: "Dead letters", Head: []column{{"Reason", ""}, {eventsHead, numeric}, {rateHead, numeric}}}
+	for i := range st.Roles {
+		for _, c := range st.Roles[i].DeadLetters {
+			t.Rows = append(t.Rows, []cell{{Text: c.Name, Class: bad}, number(c.N), text(rate(c.PerS), numeric)})
+		}
+	}
+	return t.orElse("None.")
+}
+
+func tierTable(st *Status) table {
+	t := table{ID: "tiers", Caption: "Delay topics", Head: []column{
+		{"Tier", ""}, {"Wait", numeric}, {"Entered", numeric}, {"Waiting", numeric}, {"Oldest", numeric}, {"Came due", numeric}, {"99 of 100 late by less than", numeric},
+	}}
+	for i := range st.Retry.Tiers {
+		tier := &st.Retry.Tiers[i]
+		oldest := none
+		if tier.OldestS != nil {
+			oldest = duration(float64(*tier.OldestS))
+		}
+		t.Rows = append(t.Rows, []cell{
+			{Text: tier.Topic},
+			text(duration(tier.WaitS), numeric), number(tier.Entered), maybe(tier.Waiting), text(oldest, numeric), maybe(tier.Due),
+			text(seconds(tier.LateP99), numeric),
+		})
+	}
+	return t
+}
+
+func endTable(st *Status) table {
+	t := table{ID: "ends", Caption: "How waiting ended", Head: []column{{"End", ""}, {"Calls", numeric}}}
+	t.Rows = append(t.Rows, []cell{{Text: "due"}, maybe(st.Retry.Due)}, []cell{{Text: "cancelled"}, maybe(st.Retry.Cancelled)})
+	for _, c := range st.Retry.GaveUp {
+		t.Rows = append(t.Rows, []cell{{Text: "given up: " + c.Name}, number(c.N)})
+	}
+	return t
+}
+
+func roleTable(st *Status) table {
+	t := table{ID: "roles", Caption: "Roles", Head: []column{
+		{"Role", ""}, {"State", ""}, {"Group", ""}, {"Partitions", numeric}, {"Commits", numeric}, {"Half within", numeric}, {"99 of 100 within", numeric},
+	}}
+	for i := range st.Roles {
+		r := &st.Roles[i]
+		state := text(r.State, good)
+		if r.Reason != "" {
+			state = text(r.State+": "+r.Reason, bad)
+		}
+		t.Rows = append(t.Rows, []cell{
+			{Text: r.Name}, state, {Text: r.Group}, number(int64(len(r.Partitions))), number(int64(r.Commits.Count)), //nolint:gosec // ten a second for ages
+			text(seconds(r.Commits.P50), numeric), text(seconds(r.Commits.P99), numeric),
+		})
+	}
+	return t
+}
+
+func ledgerTable(st *Status) table {
+	t := table{ID: "ledger", Caption: "Ledger: everything that came in is somewhere", Head: []column{{"Role", ""}, {"Line", ""}, {"Done again after an abort", numeric}}}
+	for i := range st.Roles {
+		r := &st.Roles[i]
+		t.Rows = append(t.Rows, []cell{{Text: r.Name}, {Text: r.Ledger, Class: "line"}, number(r.Abandoned)})
+	}
+	return t
+}
+
+func partitionTable(st *Status) table {
+	t := table{ID: "partitions", Caption: "Partitions of this process, most behind first", Head: []column{
+		{"Topic", ""}, {"Partition", numeric}, {"Lag", numeric}, {eventsHead, numeric}, {rateHead, numeric},
+	}}
+	var all []Partition
+	for i := range st.Roles {
+		all = append(all, st.Roles[i].Partitions...)
+	}
+	slices.SortStableFunc(all, func(a, b Partition) int { return cmp.Compare(behind(b), behind(a)) })
+	for i := range all {
+		p := &all[i]
+		t.Rows = append(t.Rows, []cell{{Text: p.Topic}, number(int64(p.Number)), maybe(p.Lag), number(p.Events), text(rate(p.PerS), numeric)})
+	}
+	return t.orElse("None: the group has given this process no partition.")
+}
+
+func behind(p Partition) int64 {
+	if p.Lag == nil {
+		return -1
+	}
+	return *p.Lag
+}
+
+// orElse says why there is nothing to show.
+func (t table) orElse(why string) table {
+	if len(t.Rows) == 0 {
+		t.Rows = [][]cell{{{Text: why, Class: "none", Wide: len(t.Head)}}}
+	}
+	return t
+}
+
+// none stands for a figure that there is not.
+const none = "–"
+
+func text(s, class string) cell { return cell{Text: s, Class: class} }
+
+func number(n int64) cell { return text(group(n), numeric) }
+
+func maybe(n *int64) cell {
+	if n == nil {
+		return text(none, numeric)
+	}
+	return number(*n)
+}
+
+func share(n, of int64) cell {
+	if of <= 0 {
+		return text(none, numeric)
+	}
+	percent := 100 * float64(n) / float64(of)
+	return cell{Text: strconv.FormatFloat(percent, 'f', 1, 64) + " %", Class: "n share", Bar: strconv.FormatFloat(percent, 'f', 1, 64)}
+}
+
+func series(i int) string { return "key s" + strconv.Itoa(i) }
+
+// rate writes what comes each second.
+func rate(f float64) string {
+	if f >= 100 || f == 0 {
+		return group(int64(f))
+	}
+	return strconv.FormatFloat(f, 'f', 1, 64)
+}
+
+// group writes a number in groups of three digits.
+func group(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func seconds(s *float64) string {
+	if s == nil {
+		return none
+	}
+	return duration(*s)
+}
+
+// duration writes seconds as people say them.
+func duration(s float64) string {
+	two := func(big int64, unit string, small int64, part string) string {
+		if small == 0 {
+			return fmt.Sprintf("%d %s", big, unit)
+		}
+		return fmt.Sprintf("%d %s %d %s", big, unit, small, part)
+	}
+	switch n := int64(s); {
+	case s == 0:
+		return "0 s"
+	case s < 0.01:
+		return strconv.FormatFloat(1000*s, 'f', 1, 64) + " ms"
+	case s < 1:
+		return strconv.FormatFloat(1000*s, 'f', 0, 64) + " ms"
+	case s < 60:
+		return strconv.FormatFloat(round(s), 'f', -1, 64) + " s"
+	case n < 3600:
+		return two(n/60, "min", n%60, "s")
+	case n < 86_400:
+		return two(n/3600, "h", n%3600/60, "min")
+	default:
+		return two(n/86_400, "d", n%86_400/3600, "h")
+	}
+}
