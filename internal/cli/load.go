@@ -27,6 +27,10 @@ func loadConfig(path string) (*config.Config, error) {
 		return nil, asConfigError(err)
 	}
 
+	if snap, err = configuredCatalog(cfg); err != nil {
+		return nil, err
+	}
+
 	if _, err := enrich.New(snap, app.EnrichOptions(cfg)); err != nil {
 		return nil, asConfigError(fmt.Errorf("%s: enrich: %w", path, err))
 	}
@@ -36,6 +40,16 @@ func loadConfig(path string) (*config.Config, error) {
 
 func loadCatalog(overlays []string) (*catalog.Snapshot, error) {
 	snap, err := catalog.Load(overlays...)
+	if err != nil {
+		return nil, asConfigError(err)
+	}
+
+	return snap, nil
+}
+
+// configuredCatalog is the catalog with all that a configuration changes, and with more overlays.
+func configuredCatalog(cfg *config.Config, overlays ...string) (*catalog.Snapshot, error) {
+	snap, err := app.Catalog(cfg, overlays...)
 	if err != nil {
 		return nil, asConfigError(err)
 	}

@@ -139,7 +139,7 @@ func makeEnricher(file, format string, overlays []string) (*enrich.Enricher, err
 		cfg.Input.Format = config.Format(format)
 	}
 
-	snap, err := loadCatalog(append(cfg.Catalog.Overlays, overlays...))
+	snap, err := configuredCatalog(cfg, overlays...)
 	if err != nil {
 		return nil, err
 	}

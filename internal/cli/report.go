@@ -158,7 +158,7 @@ func reportTime(flag, text string) (time.Time, error) {
 
 // countTopic reads the topic and counts.
 func (w *world) countTopic(ctx context.Context, cfg *config.Config, scan topic.ScanConfig) (*traffic.Report, error) {
-	snap, err := loadCatalog(cfg.Catalog.Overlays)
+	snap, err := configuredCatalog(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -196,7 +196,10 @@ func makeSubject(file string, overlays []string) (*casetest.Subject, error) {
 
 // subjectOf is a configuration with these overlays, and none of its own.
 func subjectOf(cfg *config.Config, overlays []string) (*casetest.Subject, error) {
-	snap, err := loadCatalog(overlays)
+	with := *cfg
+	with.Catalog.Overlays = overlays
+
+	snap, err := configuredCatalog(&with)
 	if err != nil {
 		return nil, err
 	}

@@ -183,6 +183,19 @@ func (v *validator) retry() {
 	}
 
 	within(v, "retry.max_age", r.MaxAge, time.Minute, 720*time.Hour)
+
+	for i, tier := range r.Tiers {
+		if tier.Wait >= r.MaxAge {
+			v.bad(at("retry.tiers", i)+".wait", "%s is not less than retry.max_age (%s): no call would come through", shortest(tier.Wait), shortest(r.MaxAge))
+		}
+	}
+
+	for i, p := range r.Policies {
+		if p.Delay >= r.MaxAge {
+			v.bad(at("retry.policies", i)+".delay", "%s is not less than retry.max_age (%s): each such call would be given up as expired", shortest(p.Delay), shortest(r.MaxAge))
+		}
+	}
+
 	within(v, "retry.due_per_second", r.DuePerSecond, 0, 1_000_000) //nolint:mnd // documented
 
 	v.window()
@@ -265,7 +278,10 @@ func (v *validator) window() {
 
 	v.zone("retry.window.zone", w.Zone)
 
+	prefixes := make([]string, 0, len(w.Prefixes))
+
 	for i, p := range w.Prefixes {
+		prefixes = append(prefixes, p.Prefix)
 		path := at("retry.window.prefixes", i)
 		v.zone(path+".zone", p.Zone)
 
@@ -274,6 +290,7 @@ func (v *validator) window() {
 		}
 	}
 
+	v.unique("retry.window.prefixes", prefixes)
 	v.gjsonPaths("retry.window.zone_paths", w.ZonePaths)
 	v.gjsonPaths("retry.window.number_paths", w.NumberPaths)
 	within(v, "retry.window.spread", w.Spread, 0, 12*time.Hour)

@@ -100,6 +100,8 @@ type run struct {
 	begun  time.Time
 	view   func(Progress)
 	took   time.Duration
+
+	interrupted bool // what waits in the retry loop is left
 }
 
 // all lets source, filter and reader work side by side. When the source is done and the
@@ -140,20 +142,28 @@ const viewEvery = 100 * time.Millisecond
 func (r *run) await(stop, ctx context.Context, produced <-chan struct{}) error {
 	tick := time.NewTicker(viewEvery)
 	defer tick.Stop()
-	var deadline <-chan time.Time
+	var (
+		deadline <-chan time.Time
+		last     [3]int64
+		moved    = time.Now()
+	)
 	for {
 		p := r.progress()
+		if now := p.figures(); now != last {
+			last, moved = now, time.Now()
+		}
+		r.interrupted = stop.Err() != nil
 		if r.view != nil {
 			r.view(p)
 		}
 		select {
 		case <-produced:
-			if p.Totals.In >= p.Made && deadline == nil && (p.drained() || stop.Err() != nil) {
+			if p.Totals.In >= p.Made && deadline == nil && (p.drained() || r.interrupted || time.Since(moved) > finish) {
 				deadline = time.After(finish)
 			}
 		default:
 		}
-		if deadline != nil && r.rd.hasSeen(p.Totals) && (p.drained() || stop.Err() != nil) {
+		if deadline != nil && r.rd.hasSeen(p.Totals) && (p.drained() || r.interrupted) {
 			r.took = r.rd.lastSeen().Sub(r.begun)
 			return nil
 		}
@@ -178,6 +188,14 @@ func (r *run) progress() Progress {
 		p.Retry = r.dialer.report(p.Totals, r.totals(pipeline.Delay))
 	}
 	return p
+}
+
+// figures change as long as anything moves.
+func (p *Progress) figures() [3]int64 {
+	if p.Retry == nil {
+		return [3]int64{p.Totals.In}
+	}
+	return [3]int64{p.Totals.In, p.Retry.Waiting, p.Retry.Redialled}
 }
 
 // drained tells whether nothing waits, and the dialer has dialled all that came due.

@@ -181,6 +181,13 @@ func (d *dialer) dial(ctx context.Context, rec *kgo.Record) error {
 	return nil
 }
 
+// dated is how many due records said when their time was.
+func (d *dialer) dated() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int64(len(d.late))
+}
+
 func headerOf(rec *kgo.Record, name string) string {
 	for _, h := range rec.Headers {
 		if h.Key == name {

@@ -53,7 +53,7 @@ func (r *run) report() *Report {
 		Retry: p.Retry, Made: made, Reasons: t.Reasons, Samples: map[string]string{}, Totals: t,
 	}
 	if p.Retry != nil {
-		rep.Conserved = rep.Conserved && p.Retry.Redialled == p.Retry.Due && p.Retry.Early == 0 && r.totals(pipeline.Delay).Conserved()
+		rep.Conserved = rep.Conserved && r.loopConserves(p.Retry, t, r.totals(pipeline.Delay))
 	}
 	if rep.ElapsedS > 0 {
 		rep.EventsPerS = float64(t.In) / rep.ElapsedS
@@ -75,6 +75,18 @@ func (r *run) report() *Report {
 		rep.Samples[kind] = string(v)
 	}
 	return rep
+}
+
+// loopConserves tells whether each call that entered the loop left it once, in time, and nothing waits but after
+// an interruption. What left is counted by the delay role, by the dialer, and by what the dialer could date.
+func (r *run) loopConserves(loop *Retry, filter, delay pipeline.Totals) bool {
+	var entered, moved int64
+	for i := range filter.Tiers {
+		entered += filter.Tiers[i].Entered
+		moved += delay.Tiers[i].Entered
+	}
+	all := loop.Redialled == loop.Due && r.dialer.dated() == loop.Due && loop.Early == 0 && delay.Dead == 0 && delay.Conserved()
+	return all && (r.interrupted || loop.Waiting == 0 && entered+moved == delay.Retries)
 }
 
 func (r *reader) percentiles() Latency {

@@ -149,19 +149,19 @@ type Pipeline struct {
 	enricher *enrich.Enricher
 	log      *zap.Logger
 
-	turn      *turnstile // between the workers' batches and the cuts
-	unpackers unpackers
-	txn       *broker.Transaction // nil: at least once
-	producer  *broker.Producer
-	output    *target
-	dead      *target // nil: stop at malformed events
-	routes    []*target
-	tiers     []*target           // of the retry loop, by ascending wait
-	gaveUp    *target             // nil: no retry loop
-	cancels   *retry.Cancels      // nil but in the delay role
-	cancelsRead atomic.Int64 // when the control topic was last read, in milliseconds since the epoch
-	inputs    []int32             // partition counts of cfg.Topics at the start
-	ids       map[string][16]byte // of cfg.Topics, as last seen by a session's begin
+	turn        *turnstile // between the workers' batches and the cuts
+	unpackers   unpackers
+	txn         *broker.Transaction // nil: at least once
+	producer    *broker.Producer
+	output      *target
+	dead        *target // nil: stop at malformed events
+	routes      []*target
+	tiers       []*target           // of the retry loop, by ascending wait
+	gaveUp      *target             // nil: no retry loop
+	cancels     *retry.Cancels      // nil but in the delay role
+	cancelsRead atomic.Int64        // when the control topic was last read, in milliseconds since the epoch
+	inputs      []int32             // partition counts of cfg.Topics at the start
+	ids         map[string][16]byte // of cfg.Topics, as last seen by a session's begin
 
 	Ledger  *Ledger
 	Metrics *Metrics

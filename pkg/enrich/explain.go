@@ -86,7 +86,6 @@ func (e *Enricher) facts(rec *Record, r *Result) []Fact {
 
 	ev := event{text: textOf(v.value[v.base:]), doc: &r.scratch.doc}
 	facts := []Fact{}
-	attemptFound := false
 
 	for _, it := range e.find.fields(&e.opt) {
 		found := false // an earlier place has something
@@ -106,9 +105,7 @@ func (e *Enricher) facts(rec *Record, r *Result) []Fact {
 			case &e.find.status:
 				counts = talking(r.text(raw))
 			case &e.find.attempt:
-				n, ok := integerIn(r.text(raw))
-				counts = counts && ok && n >= 1
-				attemptFound = attemptFound || counts
+				counts = counts && r.AttemptEvidence == AttemptFromEvent
 			case &e.find.direction:
 				counts = counts && r.Direction != ""
 			case &e.find.name:
@@ -121,10 +118,8 @@ func (e *Enricher) facts(rec *Record, r *Result) []Fact {
 		}
 	}
 
-	if !attemptFound && len(rec.HeaderAttempt) > 0 {
-		text := string(rec.HeaderAttempt)
-		n, ok := integerIn(text)
-		facts = append(facts, Fact{"attempt", "header", cut(text, longestRaw), ok && n >= 1})
+	if len(rec.HeaderAttempt) > 0 {
+		facts = append(facts, Fact{"attempt", "header", cut(string(rec.HeaderAttempt), longestRaw), r.AttemptEvidence == AttemptFromHeader})
 	}
 
 	return facts

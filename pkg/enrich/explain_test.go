@@ -57,6 +57,7 @@ found in the event (* what counts):
  * code         HangupCauseCode = 77
    direction    Direction = "x"
  * attempt      hangup_attempt = "3"
+   attempt      header = 2
 
 rules for a redial (> the one that decides):
  > unknown_code        code 77

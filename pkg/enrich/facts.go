@@ -162,22 +162,26 @@ func (e *Enricher) bLeg(ev *event, r *Result) bool {
 	return aLeg != "" && len(r.CallID) > 0 && r.text(aLeg) != textOf(r.CallID)
 }
 
-// attempt believes the event before the header. What is no number from 1 on
-// says nothing; one beyond an int32 counts as the largest, which is far beyond any policy.
+// attempt takes the larger number of the event's and the header's: a due record that comes back as it
+// is has the last attempt in the event and this one in the header, and must not count as the last one again.
+// What is no number from 1 on says nothing; one beyond an int32 counts as the largest, which is far beyond any policy.
 func (e *Enricher) attempt(ev *event, rec *Record, r *Result) (int, AttemptEvidence) {
+	n, evidence := 1, AttemptAssumed
+
 	if raw := ev.first(&e.find.attempt); raw != "" {
-		if n, ok := integerIn(r.text(raw)); ok && n >= 1 {
-			return int(min(n, math.MaxInt32)), AttemptFromEvent
+		if found, ok := integerIn(r.text(raw)); ok && found >= 1 {
+			n, evidence = int(min(found, math.MaxInt32)), AttemptFromEvent
 		}
 	}
 
 	if len(rec.HeaderAttempt) > 0 {
-		if n, ok := integerIn(textOf(rec.HeaderAttempt)); ok && n >= 1 {
-			return int(min(n, math.MaxInt32)), AttemptFromHeader
+		found, ok := integerIn(textOf(rec.HeaderAttempt))
+		if ok && (evidence == AttemptAssumed && found >= 1 || found > int64(n)) {
+			n, evidence = int(min(found, math.MaxInt32)), AttemptFromHeader
 		}
 	}
 
-	return 1, AttemptAssumed
+	return n, evidence
 }
 
 // text gives the text of a JSON string, or the JSON of anything else. With

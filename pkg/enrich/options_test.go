@@ -60,7 +60,7 @@ func TestFields(t *testing.T) {
 		"lists":               {[]string{"sources", "directions", "states", "surfaces", "flags"}, event, `{"sources":["carrier","called_party"],"directions":["outbound","inbound"],"states":["ringing"],"surfaces":["api_call"],"flags":["list_hygiene"]}`},
 		"within retry":        {[]string{"retry.delay_s", "retry.reason"}, event, `{"retry":{"delay_s":40,"reason":"policy"}}`},
 		"within, not said":    {[]string{"retry.delay_s"}, `{"HangupCauseCode":100}`, `{}`},
-		"all of retry":        {[]string{"retry"}, event, `{"retry":{"retryable":true,"class":"long_delay","auto":"allowed","target":"same","delay_s":40,"not_before":"2026-11-24T10:00:40.000Z","attempt":1,"attempt_evidence":"assumed","max_attempts":6,"retry_id":"98d9b924cf565a98aab7305b25e690bc","reason":"policy"}}`},
+		"all of retry":        {[]string{"retry"}, event, `{"retry":{"retryable":true,"class":"long_delay","auto":"allowed","target":"same","delay_s":40,"not_before":"2026-11-24T10:00:40.000Z","attempt":1,"attempt_evidence":"assumed","max_attempts":6,"retry_id":"b184f53f2fc388590f42825e3cf275a9","reason":"policy"}}`},
 		"scope and fix":       {[]string{"retry.scope", "retry.fix"}, `{"HangupCauseCode":40}`, `{"retry":{"scope":"account","fix":"top_up_credit"}}`},
 		"nothing to say":      {[]string{"remedy"}, `{"HangupCauseCode":10}`, `{}`},
 		"provisional":         {[]string{"known", "provisional"}, `{"HangupCauseCode":140}`, `{"known":true,"provisional":true}`},
@@ -114,7 +114,7 @@ func TestHeaders(t *testing.T) {
 		event   string
 		want    string
 	}{
-		{nil, event, "hangup-code=120 hangup-fault=carrier hangup-retryable=true hangup-retry-class=long_delay hangup-not-before=2026-11-24T10:00:31.000Z hangup-retry-id=718ad96e2bda1728d7d7a7f77f3600ab hangup-catalog=test@1+0123abcd"},
+		{nil, event, "hangup-code=120 hangup-fault=carrier hangup-retryable=true hangup-retry-class=long_delay hangup-not-before=2026-11-24T10:00:31.000Z hangup-retry-id=8f6be85472d77105ace1e480644dbddc hangup-catalog=test@1+0123abcd"},
 		{[]string{}, event, ""},
 		{[]string{"hangup-catalog", "hangup-code"}, event, "hangup-code=120 hangup-catalog=test@1+0123abcd"},
 		{nil, `{"HangupCauseCode":77}`, "hangup-code=77 hangup-retryable=false hangup-catalog=test@1+0123abcd"},
@@ -153,7 +153,7 @@ func TestHeadersOfAnEarlierEnrichmentGo(t *testing.T) {
 	enrichRecord(event, "1")
 	require.Equal(t, map[string]string{
 		"x": "1", "hangup-code": "120", "hangup-fault": "carrier", "hangup-retryable": "true", "hangup-retry-class": "long_delay",
-		"hangup-not-before": "2026-11-24T10:00:31.000Z", "hangup-retry-id": "718ad96e2bda1728d7d7a7f77f3600ab", "hangup-catalog": "test@1+0123abcd",
+		"hangup-not-before": "2026-11-24T10:00:31.000Z", "hangup-retry-id": "8f6be85472d77105ace1e480644dbddc", "hangup-catalog": "test@1+0123abcd",
 	}, headers)
 
 	enrichRecord(event, "9")
