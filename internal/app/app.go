@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -34,8 +35,11 @@ type App struct {
 // group is joined. A *ConfigError is the configuration's fault.
 func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	snap, err := Catalog(cfg)
-	if err != nil {
+	switch {
+	case errors.Is(err, catalog.ErrPolicy):
 		return nil, &ConfigError{err}
+	case err != nil:
+		return nil, &ConfigError{fmt.Errorf("catalog.overlays: %w", err)}
 	}
 	enricher, err := enrich.New(snap, EnrichOptions(cfg))
 	if err != nil {
@@ -89,13 +93,14 @@ func (a *App) listen(cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enric
 	return nil
 }
 
-// Catalog is the one that a configuration asks for.
-func Catalog(cfg *config.Config) (*catalog.Snapshot, error) {
-	snap, err := catalog.Load(cfg.Catalog.Overlays...)
-	if err != nil {
-		return nil, fmt.Errorf("catalog.overlays: %w", err)
+// Catalog is the one that a configuration asks for: the built-in one, its overlays and then more, and its
+// policies.
+func Catalog(cfg *config.Config, more ...string) (*catalog.Snapshot, error) {
+	snap, err := catalog.Load(append(slices.Clone(cfg.Catalog.Overlays), more...)...)
+	if err != nil || len(cfg.Retry.Policies) == 0 {
+		return snap, err
 	}
-	return snap, nil
+	return snap.WithPolicies(policies(cfg.Retry.Policies))
 }
 
 // ConfigError is a mistake in the configuration or in a file that it names.

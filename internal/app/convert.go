@@ -11,6 +11,7 @@ import (
 	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/internal/retry"
 	"github.com/callstream/enricher/internal/route"
+	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
@@ -107,7 +108,7 @@ func loop(r *config.Retry) (*pipeline.Retry, error) {
 			fc.ZonesByPrefix[p.Prefix] = p.Zone
 		}
 	}
-	p := &pipeline.Retry{GaveUp: r.GaveUp, Cancels: r.Cancel.Topic, MaxAge: r.MaxAge, DuePerSecond: float64(r.DuePerSecond)}
+	p := &pipeline.Retry{Due: r.Due, GaveUp: r.GaveUp, Cancels: r.Cancel.Topic, MaxAge: r.MaxAge, DuePerSecond: float64(r.DuePerSecond)}
 	if p.Loop, err = retry.New(lc); err != nil {
 		return nil, err
 	}
@@ -115,6 +116,38 @@ func loop(r *config.Retry) (*pipeline.Retry, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// policies are the retry policies as the catalog wants them.
+func policies(of []config.Policy) []catalog.Policy {
+	out := make([]catalog.Policy, len(of))
+	for i, p := range of {
+		to := &out[i]
+		to.Name = fmt.Sprintf("retry.policies[%d]", i)
+		for _, c := range p.Match.Codes {
+			to.Codes = append(to.Codes, catalog.CodeRange(c))
+		}
+		for _, f := range p.Match.Fault {
+			to.Faults = append(to.Faults, catalog.Fault(f))
+		}
+		for _, c := range p.Match.Class {
+			to.Classes = append(to.Classes, catalog.Class(c))
+		}
+		if p.Class != "" {
+			to.Class = new(catalog.Class(p.Class))
+		}
+		if p.Delay > 0 {
+			to.Delay = new(p.Delay.Seconds())
+		}
+		if p.MaxDelay > 0 {
+			to.Cap = new(p.MaxDelay.Seconds())
+		}
+		if p.MaxAttempts > 0 {
+			to.MaxAttempts = new(p.MaxAttempts)
+		}
+		to.OptIn = p.OptIn
+	}
+	return out
 }
 
 func window(w *config.Window) (*retry.Window, error) {
