@@ -113,6 +113,14 @@ func (s *site) alter(topic, key, value string) {
 func find(t *testing.T, r *doctor.Report, check, on string) *doctor.Check {
 	t.Helper()
 
+	found := seek(r, check, on)
+	require.Len(t, found, 1, "%s on %s in\n%s", check, on, list(r))
+
+	return found[0]
+}
+
+// seek lists the checks of a name on something.
+func seek(r *doctor.Report, check, on string) []*doctor.Check {
 	var found []*doctor.Check
 	for _, c := range r.Checks {
 		if c.Check == check && strings.HasPrefix(c.On, on) {
@@ -120,9 +128,7 @@ func find(t *testing.T, r *doctor.Report, check, on string) *doctor.Check {
 		}
 	}
 
-	require.Len(t, found, 1, "%s on %s in\n%s", check, on, list(r))
-
-	return found[0]
+	return found
 }
 
 // list shows a report in a failure.

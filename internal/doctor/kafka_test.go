@@ -80,19 +80,33 @@ func mend(t *testing.T, c *kafkatest.Cluster, check *doctor.Check) {
 	}
 }
 
-// becomes waits until a check has a status.
+// await looks until a report is as it should be. What was told to one broker a moment ago another may not know yet.
+func (s *site) await(what string, good func(*doctor.Report) bool) {
+	s.t.Helper()
+
+	for end := time.Now().Add(patience); ; {
+		r := s.run()
+		if good(r) {
+			return
+		}
+
+		require.True(s.t, time.Now().Before(end), "never %s:\n%s", what, list(r))
+	}
+}
+
+// becomes waits until a check has a status. On a topic that does not seem to be there it is not made.
 func (s *site) becomes(status doctor.Status, check, on string) *doctor.Check {
 	s.t.Helper()
 
-	var last *doctor.Check
+	var found []*doctor.Check
 
-	require.Eventually(s.t, func() bool {
-		last = find(s.t, s.run(), check, on)
+	s.await(string(status)+": "+check+" on "+on, func(r *doctor.Report) bool {
+		found = seek(r, check, on)
 
-		return last.Status == status
-	}, patience, 100*time.Millisecond, "%s on %s", check, on)
+		return len(found) == 1 && found[0].Status == status
+	})
 
-	return last
+	return found[0]
 }
 
 func TestKafka(t *testing.T) {
@@ -159,7 +173,7 @@ func TestKafka(t *testing.T) {
 			mend(t, c, check)
 
 			if b.check == "topic" { // it is there then, and has other checks
-				require.Eventually(t, func() bool { return !strings.Contains(list(s.run()), "does not exist") }, patience, 100*time.Millisecond)
+				s.await("made", func(r *doctor.Report) bool { return !strings.Contains(list(r), "does not exist") })
 			} else {
 				s.becomes(doctor.OK, b.check, b.on)
 			}
@@ -168,8 +182,7 @@ func TestKafka(t *testing.T) {
 
 	t.Run("all mended", func(t *testing.T) {
 		s.t = t
-		r := s.run()
-		require.Empty(t, not(r, doctor.OK), list(r))
+		s.await("mended", func(r *doctor.Report) bool { return len(not(r, doctor.OK)) == 0 })
 	})
 
 	t.Run("deleted before being read", func(t *testing.T) {
@@ -227,15 +240,15 @@ func TestKafkaRights(t *testing.T) {
 
 			var check *doctor.Check
 
-			require.Eventually(t, func() bool {
-				for _, c := range s.run().Checks {
-					if c.Check == test.check && strings.HasPrefix(c.On, test.on) && c.Status == doctor.Problem {
+			s.await("closed", func(r *doctor.Report) bool {
+				for _, c := range seek(r, test.check, test.on) {
+					if c.Status == doctor.Problem {
 						check = c
 					}
 				}
 
 				return check != nil
-			}, patience, 100*time.Millisecond)
+			})
 			require.Contains(t, check.Found, test.contains)
 			t.Log(check.Found, check.Fix)
 			mend(t, c, check)
@@ -267,7 +280,9 @@ func (s *site) settle() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
 		ids, err := s.adm.ListTransactions(s.t.Context(), nil, nil)
-		require.NoError(s.t, err)
+		if err != nil {
+			return false
+		}
 
 		for _, txn := range ids.Sorted() {
 			if txn.State != "CompleteCommit" {
