@@ -111,6 +111,10 @@ bench-micro: ## Run the micro-benchmarks (COUNT=n; BASE=old.txt compares by benc
 	@mv bin/bench-micro.new bin/bench-micro.txt
 	@echo "kept in bin/bench-micro.txt"
 
+.PHONY: test-helm
+test-helm: ## Lint the Helm chart, render it over a matrix of values, decode what comes out, and compare
+	$(GO) -C deploy/helm/test test -timeout $(KAFKA_TIMEOUT) ./...
+
 .PHONY: lint
 lint: $(LINT) ## Run the linters
 	$(LINT) run ./...
@@ -136,4 +140,4 @@ tidy-check: ## Fail if a go.mod is not tidy
 	@for m in $(BENCH_MODULES); do $(GO) -C $$m mod tidy -diff || exit 1; done
 
 .PHONY: ci
-ci: test test-rules test-bench lint tidy-check test-race fuzz test-kafka bench-smoke test-chaos-short ## Everything that CI does
+ci: test test-rules test-bench test-helm lint tidy-check test-race fuzz test-kafka bench-smoke test-chaos-short ## Everything that CI does
