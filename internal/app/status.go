@@ -45,7 +45,6 @@ func (s *status) Status() *ops.Status {
 		At: time.Now(), Started: s.started, Version: s.version, Go: runtime.Version(), Catalog: s.snap.ID(), Ready: s.app.ready(),
 		Faults: []ops.Count{}, Codes: []ops.Code{}, Routes: []ops.Count{},
 	}
-	commits, late := s.times.read()
 	if s.cfg.Retry.On() {
 		st.Retry = &ops.Retry{GaveUp: []ops.Count{}}
 		for _, tier := range s.cfg.Retry.Tiers {
@@ -55,9 +54,7 @@ func (s *status) Status() *ops.Status {
 	gaveUp := map[string]int64{}
 	for _, p := range s.app.pipelines {
 		totals, lags := p.Ledger.Totals(), p.Lags()
-		role := s.role(p, &totals, lags)
-		role.Commits.Times = commits[role.Name]
-		st.Roles = append(st.Roles, role)
+		st.Roles = append(st.Roles, s.role(p, &totals, lags))
 		if p.Role() == pipeline.Filter {
 			s.causes(st, &totals)
 		}
@@ -65,11 +62,20 @@ func (s *status) Status() *ops.Status {
 			gaveUp[reason] += n
 		}
 		if st.Retry != nil {
-			fillRetry(st.Retry, p.Role(), &totals, lags, late)
+			fillRetry(st.Retry, p.Role(), &totals, lags)
 		}
+	}
+	commits, late := s.times.read() // after the ledgers: what is counted there has been timed
+	for i := range st.Roles {
+		st.Roles[i].Commits.Times = commits[st.Roles[i].Name]
 	}
 	if st.Retry != nil {
 		st.Retry.GaveUp = counts(gaveUp)
+		for i := range st.Retry.Tiers {
+			if h, ok := late[st.Retry.Tiers[i].Topic]; ok {
+				st.Retry.Tiers[i].Late = &h
+			}
+		}
 	}
 	return st
 }
@@ -142,7 +148,7 @@ func (s *status) redials(e *catalog.Entry) bool {
 }
 
 // fillRetry adds what one role knows of the retry loop.
-func fillRetry(r *ops.Retry, role pipeline.Role, t *pipeline.Totals, lags []pipeline.Lag, late map[string]ops.Histogram) {
+func fillRetry(r *ops.Retry, role pipeline.Role, t *pipeline.Totals, lags []pipeline.Lag) {
 	for _, counted := range t.Tiers { // by ascending wait, and not as configured
 		i := slices.IndexFunc(r.Tiers, func(tier ops.Tier) bool { return tier.Topic == counted.Topic })
 		r.Tiers[i].Entered += counted.Entered
@@ -161,9 +167,6 @@ func fillRetry(r *ops.Retry, role pipeline.Role, t *pipeline.Totals, lags []pipe
 		}
 		tier.Due = &due
 		tier.Waiting, tier.OldestS = waiting(tier.Topic, lags, now)
-		if h, ok := late[tier.Topic]; ok {
-			tier.Late = &h
-		}
 	}
 }
 

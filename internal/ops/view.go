@@ -121,7 +121,11 @@ func cards(st *Status) []card {
 		if !known {
 			late.Text = none
 		}
-		all = append(all, late, card{r.Name + "-commit", "Commit, 99 of 100 within", seconds(r.Commits.P99), ""})
+		commit := card{r.Name + "-commit", "99 of 100 commits within", seconds(r.Commits.P99), ""}
+		if len(st.Roles) > 1 {
+			commit.Label += " (" + r.Name + ")"
+		}
+		all = append(all, late, commit)
 	}
 	if st.role(filterRole) != nil {
 		unknown := card{"unknown-codes", "Events of unknown codes", group(st.unknown()), ""}
@@ -287,26 +291,22 @@ func ledgerTable(st *Status) table {
 }
 
 func partitionTable(st *Status) table {
-	t := table{ID: "partitions", Caption: "Partitions of this process, most behind first", Head: []column{
+	t := table{ID: "partitions", Caption: "Partitions of this process", Head: []column{
 		{"Topic", ""}, {"Partition", numeric}, {"Lag", numeric}, {eventsHead, numeric}, {rateHead, numeric},
 	}}
 	var all []Partition
 	for i := range st.Roles {
 		all = append(all, st.Roles[i].Partitions...)
 	}
-	slices.SortStableFunc(all, func(a, b Partition) int { return cmp.Compare(behind(b), behind(a)) })
+	// Not by lag: a table whose rows change places every second cannot be read.
+	slices.SortFunc(all, func(a, b Partition) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Number, b.Number))
+	})
 	for i := range all {
 		p := &all[i]
 		t.Rows = append(t.Rows, []cell{{Text: p.Topic}, number(int64(p.Number)), maybe(p.Lag), number(p.Events), text(rate(p.PerS), numeric)})
 	}
 	return t.orElse("None: the group has given this process no partition.")
-}
-
-func behind(p Partition) int64 {
-	if p.Lag == nil {
-		return -1
-	}
-	return *p.Lag
 }
 
 // orElse says why there is nothing to show.
