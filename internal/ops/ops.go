@@ -102,7 +102,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Serve answers until ctx ends.
+// Serve answers until ctx ends, and then for a moment lets requests that are under way end too.
 func (s *Server) Serve(ctx context.Context) error {
 	var looking sync.WaitGroup
 	defer looking.Wait()
@@ -111,7 +111,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.live != nil {
 		looking.Go(func() { s.live.run(ctx) })
 	}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if err := s.server.Shutdown(last); err != nil {
@@ -122,6 +124,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", s.Addr(), err)
 	}
+	<-ended
 	return nil
 }
 

@@ -68,3 +68,40 @@ func get(t *testing.T, c *http.Client, url string) (int, string) {
 	require.NoError(t, resp.Body.Close())
 	return resp.StatusCode, string(body)
 }
+
+func TestServeSaysWhyItEnded(t *testing.T) {
+	s, err := ops.Listen("127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.ErrorContains(t, s.Serve(t.Context()), "serve 127.0.0.1:")
+}
+
+// A scrape that does not end is not waited for.
+func TestServeEndsAlthoughARequestDoesNot(t *testing.T) {
+	asked, free := make(chan struct{}), make(chan struct{})
+	s, err := ops.Listen("127.0.0.1:0", prometheus.NewRegistry(), func() ops.Health {
+		close(asked)
+		<-free
+		return ops.Health{}
+	}, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	hung := make(chan error, 1)
+	go func() {
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+s.Addr()+"/livez", nil)
+		if err == nil {
+			var resp *http.Response
+			if resp, err = (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req); err == nil {
+				err = resp.Body.Close()
+			}
+		}
+		hung <- err
+	}()
+	<-asked
+	cancel()
+	require.NoError(t, <-done)
+	require.Error(t, <-hung)
+	close(free)
+}
