@@ -111,6 +111,19 @@ bench-micro: ## Run the micro-benchmarks (COUNT=n; BASE=old.txt compares by benc
 	@mv bin/bench-micro.new bin/bench-micro.txt
 	@echo "kept in bin/bench-micro.txt"
 
+# PUSH=registry.example/team/enricher sends it to a registry as well, with the login of the user's configuration.
+.PHONY: image
+image: ## Build the container image for amd64 and arm64 into dist/image (PUSH=name also pushes it)
+	$(GO) -C deploy/image run . image $(if $(PUSH),-push $(PUSH))
+
+.PHONY: dist
+dist: ## Build archives, checksums and SBOMs for linux, darwin and windows into dist/release
+	$(GO) -C deploy/image run . dist
+
+.PHONY: test-image
+test-image: ## Build image and archives twice, compare them, and start the image (under runc where there is one)
+	$(GO) -C deploy/image test -tags image -count 1 -v -timeout $(KAFKA_TIMEOUT) ./...
+
 .PHONY: test-helm
 test-helm: ## Lint the Helm chart, render it over a matrix of values, decode what comes out, and compare
 	$(GO) -C deploy/helm/test test -timeout $(KAFKA_TIMEOUT) ./...
