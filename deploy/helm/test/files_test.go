@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,5 +178,21 @@ func TestDocs(t *testing.T) {
 				holds(t, objects(t, caseValues(t, "minimal", m[1])))
 			})
 		}
+	}
+}
+
+// TestDocsMistakes: what the documentation shows of mistakes is what they look like.
+func TestDocsMistakes(t *testing.T) {
+	docs, err := os.ReadFile(filepath.Join(rootDir, "docs", "kubernetes.md"))
+	require.NoError(t, err)
+	for _, values := range []string{
+		`config: {kafka: {clientid: calls}}`,
+		`{partitions: 12, autoscaling: {type: keda, maxReplicas: 20}, terminationGracePeriodSeconds: 30}`,
+	} {
+		_, err := render(caseValues(t, "minimal", values))
+		require.Error(t, err)
+		lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+		told := lines[slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "- at ") || strings.HasPrefix(l, "The values") }):]
+		require.Contains(t, string(docs), "```\n"+strings.Join(told, "\n")+"\n```")
 	}
 }
