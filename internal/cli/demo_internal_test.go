@@ -33,6 +33,20 @@ func TestDemoSummarySaysWhatIsMissing(t *testing.T) {
 	require.NotContains(t, text, "came out")
 }
 
+// The page has no access control: elsewhere than on a loopback address there is none.
+func TestDemoServesThePageOnLoopbackOnly(t *testing.T) {
+	t.Parallel()
+
+	for listen, want := range map[string]string{
+		"": "", "127.0.0.1:8080": "127.0.0.1:8080", "[::1]:80": "[::1]:80", "localhost:80": "localhost:80",
+		":8080": "", "0.0.0.0:8080": "", "host:8080": "", "8080": "",
+	} {
+		cfg := demoConfig(&demoFlags{listen: listen, delivery: &format{value: "exactly_once"}})
+		require.Equal(t, listen, cfg.Ops.Listen)
+		require.Equal(t, want, cfg.Ops.Page, listen)
+	}
+}
+
 func TestDemoSummaryWithoutEvents(t *testing.T) {
 	t.Parallel()
 
