@@ -110,7 +110,7 @@ func (f *follower) remade(ctx context.Context) {
 func (f *follower) added(ctx context.Context, layout protocol.Cluster) error {
 	topic := f.p.cfg.Retry.Cancels
 	for i := range layout.Topics[topic].Partitions {
-		tp := broker.TopicPartition{Topic: topic, Partition: int32(i)} //nolint:gosec // as many as the protocol can number
+		tp := broker.TopicPartition{Topic: topic, Partition: i}
 		if _, ok := f.next[tp]; !ok {
 			if err := f.earliest(ctx, tp); err != nil {
 				return err
