@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"debug/elf"
-	"fmt"
+	"encoding/hex"
 	"io"
 	"os"
 	"os/exec"
@@ -111,7 +111,7 @@ func look(t *testing.T, platform string, image v1.Image) {
 
 	program, err := elf.Open(filepath.Join(rootfs, "enricher"))
 	require.NoError(t, err)
-	defer program.Close()
+	defer func() { require.NoError(t, program.Close()) }()
 	machines := map[string]elf.Machine{"linux/amd64": elf.EM_X86_64, "linux/arm64": elf.EM_AARCH64}
 	require.Equal(t, machines[platform], program.Machine)
 	for _, p := range program.Progs {
@@ -180,7 +180,7 @@ func tree(t *testing.T, dir string) map[string]string {
 		_, err = io.Copy(h, f)
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
-		sums[name] = fmt.Sprintf("%x", h.Sum(nil))
+		sums[name] = hex.EncodeToString(h.Sum(nil))
 	}
 
 	return sums
@@ -206,7 +206,7 @@ func unpack(t *testing.T, image v1.Image, dir string) {
 	t.Helper()
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	archive := mutate.Extract(image)
-	defer archive.Close()
+	defer func() { require.NoError(t, archive.Close()) }()
 	untar := exec.CommandContext(t.Context(), "tar", "-x", "-p", "-C", dir)
 	untar.Stdin = archive
 	out, err := untar.CombinedOutput()

@@ -95,7 +95,7 @@ func parse(verb string, args []string, stderr io.Writer) (*options, error) {
 		return nil, errors.Join(errUsage, err)
 	}
 	if fs.NArg() > 0 {
-		return nil, errors.Join(errUsage, line(stderr, "image %s takes no arguments, not %q", verb, fs.Arg(0)))
+		return nil, errors.Join(errUsage, line(stderr, "the verb %s takes no arguments, not %q", verb, fs.Arg(0)))
 	}
 	if o.out == "" {
 		names := map[string]string{"image": "image", "dist": "release", "rootfs": "rootfs"}

@@ -18,7 +18,7 @@ func TestArguments(t *testing.T) {
 		"no verb":       {nil, "usage: image VERB"},
 		"unknown verb":  {[]string{"push"}, "usage: image VERB"},
 		"unknown flag":  {[]string{"dist", "-push", "x"}, "flag provided but not defined: -push"},
-		"too much":      {[]string{"image", "now"}, `image image takes no arguments, not "now"`},
+		"too much":      {[]string{"image", "now"}, `the verb image takes no arguments, not "now"`},
 		"another verbs": {[]string{"image", "-arch", "arm64"}, "flag provided but not defined: -arch"},
 	} {
 		t.Run(name, func(t *testing.T) {

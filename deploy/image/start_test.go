@@ -38,7 +38,11 @@ func start(t *testing.T, config *v1.ConfigFile, rootfs string) {
 // try asks the started program who it is, and lets it do its work once.
 func try(t *testing.T, config *v1.ConfigFile, command func(args ...string) *exec.Cmd) {
 	t.Helper()
-	var who struct{ Version, Commit, Platform string }
+	var who struct {
+		Version  string `json:"version"`
+		Commit   string `json:"commit"`
+		Platform string `json:"platform"`
+	}
 	require.NoError(t, json.Unmarshal(output(t, command("version", "-o", "json"), ""), &who))
 	require.Equal(t, config.Config.Labels["org.opencontainers.image.version"], who.Version)
 	require.Equal(t, config.Config.Labels["org.opencontainers.image.revision"], who.Commit)

@@ -93,12 +93,13 @@ func environment(t Target) []string {
 
 // ModuleDirs says where the source of each module in a binary is, by the module's path. The product's own is not among them.
 func (s *Source) ModuleDirs(ctx context.Context, info *debug.BuildInfo) (map[string]string, error) {
-	args := []string{"list", "-m", "-f", "{{.Path}}\t{{.Dir}}"}
+	if len(info.Deps) == 0 {
+		return map[string]string{}, nil // the command below would list the main module
+	}
+	args := make([]string, 0, 4+len(info.Deps))
+	args = append(args, "list", "-m", "-f", "{{.Path}}\t{{.Dir}}")
 	for _, d := range info.Deps {
 		args = append(args, d.Path)
-	}
-	if len(info.Deps) == 0 {
-		return map[string]string{}, nil
 	}
 	text, err := output(ctx, s.Root, []string{"GOFLAGS=", "GOWORK=off"}, "go", args...)
 	if err != nil {

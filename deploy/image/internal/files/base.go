@@ -14,6 +14,7 @@ import (
 const User = "65532:65532"
 
 const (
+	//nolint:gosec // names of users, without passwords
 	passwd = `root:x:0:0:root:/root:/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
 nonroot:x:65532:65532:nonroot:/:/sbin/nologin

@@ -19,16 +19,18 @@ func BOM(b *build.Binary, commit, date string) ([]byte, error) {
 	program.Hashes = &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: fmt.Sprintf("%x", sha256.Sum256(b.Data))}}
 	program.Licenses = &cdx.Licenses{{License: &cdx.License{ID: "Apache-2.0"}}}
 	program.Properties = &[]cdx.Property{
-		{Name: "enricher:platform", Value: b.Target.String()},
+		{Name: "enricher:platform", Value: b.String()},
 		{Name: "enricher:commit", Value: commit},
 	}
 
-	parts := []cdx.Component{component(cdx.ComponentTypeLibrary, "std", strings.TrimPrefix(b.Info.GoVersion, "go"), "")}
+	parts := make([]cdx.Component, 0, 1+len(b.Info.Deps))
+	parts = append(parts, component(cdx.ComponentTypeLibrary, "std", strings.TrimPrefix(b.Info.GoVersion, "go"), ""))
 	for _, d := range b.Info.Deps {
 		parts = append(parts, dependency(d))
 	}
 	refs := make([]string, 0, len(parts))
-	needs := []cdx.Dependency{{Ref: program.BOMRef, Dependencies: &refs}}
+	needs := make([]cdx.Dependency, 0, 1+len(parts))
+	needs = append(needs, cdx.Dependency{Ref: program.BOMRef, Dependencies: &refs})
 	for _, p := range parts {
 		refs = append(refs, p.BOMRef)
 		needs = append(needs, cdx.Dependency{Ref: p.BOMRef})

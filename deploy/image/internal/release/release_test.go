@@ -3,7 +3,6 @@ package release_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/stretchr/testify/require"
 	"github.com/xeipuuv/gojsonschema"
 
@@ -80,44 +80,26 @@ func TestBOM(t *testing.T) {
 	require.NoError(t, err)
 	requireSchema(t, text)
 
-	var bom struct {
-		SpecVersion  string
-		SerialNumber string
-		Metadata     struct {
-			Timestamp string
-			Component struct {
-				Name, Version, PURL string
-				Hashes              []struct{ Alg, Content string }
-			}
-		}
-		Components []struct {
-			Name, Version, PURL string
-			Properties          []struct{ Name, Value string }
-		}
-		Dependencies []struct {
-			Ref       string
-			DependsOn []string
-		}
-	}
-	require.NoError(t, json.Unmarshal(text, &bom))
-	require.Equal(t, "1.6", bom.SpecVersion)
+	var bom cdx.BOM
+	require.NoError(t, cdx.NewBOMDecoder(bytes.NewReader(text), cdx.BOMFileFormatJSON).Decode(&bom))
+	require.Equal(t, cdx.SpecVersion1_6, bom.SpecVersion)
 	require.Equal(t, "2026-11-26T09:06:34Z", bom.Metadata.Timestamp)
 	program := bom.Metadata.Component
-	require.Equal(t, "pkg:golang/github.com/callstream/enricher@v1.2.3%2Bdirty?type=module", program.PURL)
-	require.Equal(t, fmt.Sprintf("%x", sha256.Sum256(c.Binary.Data)), program.Hashes[0].Content)
+	require.Equal(t, "pkg:golang/github.com/callstream/enricher@v1.2.3%2Bdirty?type=module", program.PackageURL)
+	require.Equal(t, fmt.Sprintf("%x", sha256.Sum256(c.Binary.Data)), (*program.Hashes)[0].Value)
 
 	var purls []string
-	for _, p := range bom.Components {
-		purls = append(purls, p.PURL)
+	for _, p := range *bom.Components {
+		purls = append(purls, p.PackageURL)
 	}
 	require.Equal(t, []string{
 		"pkg:golang/std@1.26.8?type=module",
 		"pkg:golang/github.com/some/one@v1.0.0?type=module",
 		"pkg:golang/example.com/fork@v2.0.1%2Bincompatible?type=module",
 	}, purls)
-	require.Equal(t, "h1:abc=", bom.Components[1].Properties[0].Value)
-	require.Equal(t, program.PURL, bom.Dependencies[0].Ref)
-	require.Equal(t, purls, bom.Dependencies[0].DependsOn)
+	require.Equal(t, "h1:abc=", (*(*bom.Components)[1].Properties)[0].Value)
+	require.Equal(t, program.PackageURL, (*bom.Dependencies)[0].Ref)
+	require.Equal(t, purls, *(*bom.Dependencies)[0].Dependencies)
 
 	same, err := release.BOM(c.Binary, source().Commit, "2026-11-26T09:06:34Z")
 	require.NoError(t, err)
