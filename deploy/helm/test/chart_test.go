@@ -99,7 +99,7 @@ func render(values map[string]any) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("check values: %w", err)
 	}
-	return engine.Render(c, all) //nolint:wrapcheck // names the template
+	return engine.Render(c, all)
 }
 
 // object is one rendered object, decoded into its Go type.

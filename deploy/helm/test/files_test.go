@@ -146,10 +146,10 @@ func description(key *yaml.Node) string {
 }
 
 func kind(value *yaml.Node) string {
-	switch {
-	case value.Kind == yaml.MappingNode:
+	switch value.Kind {
+	case yaml.MappingNode:
 		return "object"
-	case value.Kind == yaml.SequenceNode:
+	case yaml.SequenceNode:
 		return "list"
 	default:
 		return map[string]string{"!!str": "string", "!!bool": "bool", "!!int": "int", "!!null": "int or null"}[value.Tag]

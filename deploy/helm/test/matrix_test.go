@@ -247,7 +247,7 @@ func TestTopicsJob(t *testing.T) {
 	job := find[*batchv1.Job](t, objects(t, caseValues(t, "retry")), "Job", "demo-enricher-topics")
 	script := job.Spec.Template.Spec.Containers[0].Args[0]
 	commands := map[string]string{}
-	for _, c := range strings.Split(strings.TrimSpace(strings.ReplaceAll(script, "\\\n", "")), "\n") {
+	for c := range strings.SplitSeq(strings.TrimSpace(strings.ReplaceAll(script, "\\\n", "")), "\n") {
 		words := strings.Fields(c)
 		at := slices.Index(words, "--topic")
 		require.Positive(t, at, c)
