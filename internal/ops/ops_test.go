@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -100,8 +101,10 @@ func TestServeEndsAlthoughARequestDoesNot(t *testing.T) {
 		hung <- err
 	}()
 	<-asked
+	begun := time.Now()
 	cancel()
 	require.NoError(t, <-done)
+	require.GreaterOrEqual(t, time.Since(begun), 2*time.Second, "it had its time")
 	require.Error(t, <-hung)
 	close(free)
 }

@@ -240,9 +240,9 @@ func TestExplain(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.post("/api/explain", most).code)
 	require.Equal(t, http.StatusOK, s.post("/", pasted(most), "Content-Type", form).code)
 	for name, got := range map[string]answer{
-		"body":             s.post("/api/explain", most+"x"),
-		"form":             s.post("/", pasted(most+"x"), "Content-Type", form),
-		"form, many times": s.post("/", pasted(strings.Repeat("%", 2*ops.MaxEvent)), "Content-Type", form),
+		"body":            s.post("/api/explain", most+"x"),
+		"form":            s.post("/", pasted(most+"x"), "Content-Type", form),
+		"form, elsewhere": s.post("/", "event=%7B%7D&more="+strings.Repeat("x", 3*ops.MaxEvent+2000), "Content-Type", form),
 	} {
 		require.Equal(t, http.StatusRequestEntityTooLarge, got.code, name)
 		require.Contains(t, got.body, "at most 1048576 bytes", name)
