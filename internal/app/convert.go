@@ -108,7 +108,7 @@ func loop(r *config.Retry) (*pipeline.Retry, error) {
 			fc.ZonesByPrefix[p.Prefix] = p.Zone
 		}
 	}
-	p := &pipeline.Retry{Due: r.Due, GaveUp: r.GaveUp, Cancels: r.Cancel.Topic, MaxAge: r.MaxAge, DuePerSecond: float64(r.DuePerSecond)}
+	p := &pipeline.Retry{GaveUp: r.GaveUp, Cancels: r.Cancel.Topic, MaxAge: r.MaxAge, DuePerSecond: float64(r.DuePerSecond)}
 	if p.Loop, err = retry.New(lc); err != nil {
 		return nil, err
 	}

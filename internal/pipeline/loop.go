@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,22 +17,15 @@ const retentionMargin = 24 * time.Hour
 
 func retentionOf(wait time.Duration) time.Duration { return 2*wait + retentionMargin }
 
-// topicSettings are those of topics that kafka.create_topics makes: a tier's retention, and that of
-// cancel records.
-func (r *Retry) topicSettings() map[string]map[string]string {
-	if r == nil {
-		return nil
-	}
+// topicSettings are those of topics that kafka.create_topics makes.
+func (c *Config) topicSettings() map[string]map[string]string {
+	const week = 7 * 24 * time.Hour // the brokers' default
 	settings := map[string]map[string]string{}
-	keep := func(topic string, least time.Duration) {
-		const week = 7 * 24 * time.Hour // the brokers' default
-		settings[topic] = map[string]string{"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": strconv.FormatInt(max(least, week).Milliseconds(), 10)}
+	for _, k := range c.kept() {
+		settings[k.topic] = map[string]string{"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": strconv.FormatInt(max(k.least, week).Milliseconds(), 10)}
 	}
-	for _, k := range r.kept() {
-		keep(k.topic, k.least)
-	}
-	if r.Cancels != "" {
-		settings[r.Cancels] = map[string]string{"cleanup.policy": "compact"}
+	if c.Retry != nil && c.Retry.Cancels != "" {
+		settings[c.Retry.Cancels] = map[string]string{"cleanup.policy": "compact"}
 	}
 	return settings
 }
@@ -45,28 +37,32 @@ type kept struct {
 	why        string
 }
 
-// kept lists the topics that redials stand on. Due records and given up ones have the time of their call, so
-// retention counts from that.
-func (r *Retry) kept() []kept {
+// kept lists the topics that redials stand on, as far as the role touches them. Due records and given up ones
+// have the time of their call, so retention counts from that.
+func (c *Config) kept() []kept {
+	r := c.Retry
+	if r == nil {
+		return nil
+	}
 	var all []kept
 	for _, tier := range r.Loop.Tiers() {
 		all = append(all, kept{tier.Topic, "retry.tiers", retentionOf(tier.Wait), fmt.Sprintf("twice its wait of %v and a day", tier.Wait)})
 	}
 	late := r.MaxAge + retentionMargin
 	why := fmt.Sprintf("retry.max_age of %v and a day, and its records have the time of their call", r.MaxAge)
-	return append(all, kept{r.Due, "retry.due", late, why}, kept{r.GaveUp, "retry.gave_up", late, why})
+	all = append(all, kept{r.GaveUp, "retry.gave_up", late, why})
+	if c.Role == Delay {
+		all = append(all, kept{c.Output, "retry.due", late, why})
+	}
+	return all
 }
 
 // checkLoop refuses topics that would lose redials: compacted ones, and those that forget too early. What
 // this user may not read is not checked.
 func (p *Pipeline) checkLoop(ctx context.Context) error {
-	r := p.cfg.Retry
-	if r == nil {
+	topics := p.cfg.kept()
+	if len(topics) == 0 {
 		return nil
-	}
-	topics := r.kept()
-	if p.cfg.Role == Filter { // which does not touch the due topic
-		topics = slices.DeleteFunc(topics, func(k kept) bool { return k.topic == r.Due })
 	}
 	var names []string
 	for _, k := range topics {

@@ -72,7 +72,7 @@ func newLoop(t *testing.T, change func(c *retry.Config, f *retry.FieldsConfig, p
 	t.Helper()
 	rc := retry.Config{Tiers: loopTiers(), MaxAge: 24 * time.Hour}
 	fc := retry.FieldsConfig{Key: []string{"To"}}
-	r := &pipeline.Retry{Due: "due", GaveUp: "gave-up", MaxAge: rc.MaxAge}
+	r := &pipeline.Retry{GaveUp: "gave-up", MaxAge: rc.MaxAge}
 	if change != nil {
 		change(&rc, &fc, r)
 	}
@@ -628,5 +628,28 @@ func TestNothingComesDueOnStaleCancels(t *testing.T) {
 		broken.Store(false)
 		l.until("due", 2, time.Minute)
 		require.NoError(t, stop())
+	})
+}
+
+// TestTopicsThatAreMadeAreTaken: what kafka.create_topics makes is not refused at the next start, however long calls
+// may be dialled again; and a due topic that forgets sooner is.
+func TestTopicsThatAreMadeAreTaken(t *testing.T) {
+	long := func(c *retry.Config, _ *retry.FieldsConfig, p *pipeline.Retry) { c.MaxAge, p.MaxAge = 720*time.Hour, 720*time.Hour }
+	inLoop(t, long, func(l *loop) {
+		start := func() error {
+			cfg := l.delays("b")
+			cfg.Output, cfg.Retry.GaveUp = "made-due", "made-gave-up"
+			client := broker.NewClient(broker.Config{Brokers: l.addrs, Topics: cfg.AllTopics(), Dial: l.network.DialContext})
+			defer client.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			return pipeline.New(cfg, client, enricher(t), zap.NewNop()).Run(ctx)
+		}
+		require.NoError(t, start())
+		require.NoError(t, start())
+		week := "604800000"
+		_, err := kadm.NewClient(l.client()).AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "retention.ms", Value: &week}}, "made-due")
+		require.NoError(t, err)
+		require.ErrorContains(t, start(), `retry.due: topic "made-due" keeps records for 168h0m0s, which is less than retry.max_age of 720h0m0s`)
 	})
 }

@@ -116,7 +116,6 @@ func (r Role) String() string { return [...]string{"filter", "delay"}[r] }
 type Retry struct {
 	Loop   *retry.Loop
 	Fields *retry.Fields
-	Due    string // topic for calls to dial now
 	GaveUp string // topic for calls that are not dialled again
 
 	// Of the delay role.

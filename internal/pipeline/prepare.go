@@ -26,7 +26,7 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 	var missing *broker.MissingTopicsError
 	if p.cfg.CreateTopics && errors.As(err, &missing) {
 		p.log.Info("creating topics", zap.Strings("topics", missing.Topics))
-		if err := p.client.CreateTopics(ctx, missing.Topics, createdPartitions, p.cfg.Retry.topicSettings()); err != nil {
+		if err := p.client.CreateTopics(ctx, missing.Topics, createdPartitions, p.cfg.topicSettings()); err != nil {
 			return fmt.Errorf("kafka.create_topics: %w", err)
 		}
 		topics, err = p.awaitTopics(ctx, names)
