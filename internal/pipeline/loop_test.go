@@ -634,7 +634,9 @@ func TestNothingComesDueOnStaleCancels(t *testing.T) {
 // TestTopicsThatAreMadeAreTaken: what kafka.create_topics makes is not refused at the next start, however long calls
 // may be dialled again; and a due topic that forgets sooner is.
 func TestTopicsThatAreMadeAreTaken(t *testing.T) {
-	long := func(c *retry.Config, _ *retry.FieldsConfig, p *pipeline.Retry) { c.MaxAge, p.MaxAge = 720*time.Hour, 720*time.Hour }
+	long := func(c *retry.Config, _ *retry.FieldsConfig, p *pipeline.Retry) {
+		c.MaxAge, p.MaxAge = 720*time.Hour, 720*time.Hour
+	}
 	inLoop(t, long, func(l *loop) {
 		start := func() error {
 			cfg := l.delays("b")
