@@ -16,6 +16,9 @@ var private = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`(?P<digits>\p{Nd}(?:(?:[-+ ()./_\x{a0}\x{2010}-\x{2015}]|%[0-9a-f]{2}){0,3}\p{Nd})+)`,
 }, "|"))
 
+// scheme is what an address begins with that is not a user's name.
+var scheme = regexp.MustCompile(`(?i)^sips?(?::|%3a)`)
+
 const (
 	hidden = '*'
 	// Of a number with hiddenFrom digits or more the first and last keptDigits stay.
@@ -53,7 +56,7 @@ func Mask(text string) string {
 func mask(kind, text string) string {
 	switch kind {
 	case "address":
-		if n := len("sip"); len(text) > n && strings.EqualFold(text[:n], "sip") && strings.ContainsAny(text[n:n+2], ":%sS") {
+		if scheme.MatchString(text) {
 			return "sip:***"
 		}
 

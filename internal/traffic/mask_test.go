@@ -94,6 +94,8 @@ func TestMaskAgainChangesNothing(t *testing.T) {
 
 func FuzzMask(f *testing.F) {
 	f.Add("sip:alice@example.com 15555550100")
+	f.Add("sip:")
+	f.Add("sip")
 	f.Add("%2B14155552671 \xff\xfe 2024-10-22 16:41")
 	f.Fuzz(func(t *testing.T, text string) {
 		run := 0
