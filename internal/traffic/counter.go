@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
@@ -223,7 +224,7 @@ func (c *Counter) countCode(f *finding) Kind {
 }
 
 // words is a word of an event, fit to be kept and shown.
-func words(text string) string { return cut(Mask(cut(text, sampleBytes)), textBytes) }
+func words(text string) string { return cut(privacy.Mask(cut(text, sampleBytes)), textBytes) }
 
 func (c *Counter) countUnknown(f *finding) {
 	c.faults.add("unknown")

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/callstream/enricher/internal/privacy"
 )
 
 const (
@@ -36,7 +38,7 @@ func writeMasked(b *strings.Builder, v gjson.Result, without string, depth int) 
 	case v.Type == gjson.String:
 		b.WriteString(quoted(v.Str))
 	default:
-		if masked := Mask(v.Raw); masked != v.Raw {
+		if masked := privacy.Mask(v.Raw); masked != v.Raw {
 			b.WriteString(quoted(masked))
 		} else {
 			b.WriteString(v.Raw)
@@ -77,7 +79,7 @@ func quoted(text string) string {
 
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(cut(Mask(cut(text, sampleBytes)), textBytes)) //nolint:errchkjson // a string always can be
+	_ = enc.Encode(cut(privacy.Mask(cut(text, sampleBytes)), textBytes)) //nolint:errchkjson // a string always can be
 
 	return strings.TrimSuffix(b.String(), "\n")
 }

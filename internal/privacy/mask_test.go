@@ -1,4 +1,4 @@
-package traffic_test
+package privacy_test
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/callstream/enricher/internal/traffic"
+	"github.com/callstream/enricher/internal/privacy"
 )
 
 func TestMask(t *testing.T) {
@@ -51,7 +51,7 @@ func TestMask(t *testing.T) {
 		{"an amount too", "0.00500", "0.0**00"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, traffic.Mask(tt.in))
+			require.Equal(t, tt.want, privacy.Mask(tt.in))
 		})
 	}
 }
@@ -72,7 +72,7 @@ func TestMaskHidesEveryNumber(t *testing.T) {
 			number.WriteRune(d)
 		}
 
-		masked := traffic.Mask(around.Draw(t, "before") + number.String() + around.Draw(t, "behind"))
+		masked := privacy.Mask(around.Draw(t, "before") + number.String() + around.Draw(t, "behind"))
 		left := strings.Map(func(r rune) rune {
 			if unicode.IsDigit(r) {
 				return r
@@ -87,8 +87,8 @@ func TestMaskHidesEveryNumber(t *testing.T) {
 
 func TestMaskAgainChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		once := traffic.Mask(rapid.StringOf(rapid.RuneFrom([]rune("0123456789+-() a@:sip%4"))).Draw(t, "text"))
-		require.Len(t, traffic.Mask(once), len(traffic.Mask(traffic.Mask(once))))
+		once := privacy.Mask(rapid.StringOf(rapid.RuneFrom([]rune("0123456789+-() a@:sip%4"))).Draw(t, "text"))
+		require.Len(t, privacy.Mask(once), len(privacy.Mask(privacy.Mask(once))))
 	})
 }
 
@@ -100,13 +100,13 @@ func FuzzMask(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		run := 0
 
-		for _, r := range traffic.Mask(text) {
+		for _, r := range privacy.Mask(text) {
 			if run++; r < '0' || r > '9' {
 				run = 0
 			}
 
 			if run >= 5 && len(text) < 19 { // a UUID or a time is longer
-				t.Fatalf("%q has a number in it", traffic.Mask(text))
+				t.Fatalf("%q has a number in it", privacy.Mask(text))
 			}
 		}
 	})
