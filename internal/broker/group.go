@@ -12,6 +12,7 @@ import (
 // GroupConfig is how to take part in a consumer group.
 type GroupConfig struct {
 	Group          string
+	Instance       string // this process's name among the members; see ReleaseFormer
 	Topics         []string
 	SessionTimeout time.Duration // the group gives a silent member up after this
 	// RevokeTimeout is how long a rebalance waits for members that are still
@@ -40,7 +41,7 @@ func (c *Client) JoinGroup(cfg GroupConfig) (*Group, error) {
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID:                cfg.Group,
 		Brokers:           c.brokers,
-		Dialer:            &kafka.Dialer{ClientID: c.clientID, Timeout: dialTimeout, DialFunc: c.dial},
+		Dialer:            &kafka.Dialer{ClientID: c.memberName(cfg.Instance), Timeout: dialTimeout, DialFunc: c.dial},
 		Topics:            cfg.Topics,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}},
 		HeartbeatInterval: heartbeatInterval,

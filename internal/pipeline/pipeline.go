@@ -54,7 +54,7 @@ type Config struct {
 	CreateTopics bool
 
 	ExactlyOnce        bool
-	Instance           string        // names this process's transactions; stable over restarts
+	Instance           string        // names this process among its group's members, and its transactions; stable over restarts
 	TransactionTimeout time.Duration // with exactly_once
 
 	Codec           recordbatch.Codec
@@ -250,8 +250,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	defer following.Wait()
 	defer stop()
 
+	p.releaseFormer(ctx)
 	group, err := p.client.JoinGroup(broker.GroupConfig{
-		Group: p.cfg.Group, Topics: p.cfg.Topics,
+		Group: p.cfg.Group, Instance: p.cfg.Instance, Topics: p.cfg.Topics,
 		SessionTimeout: p.cfg.SessionTimeout, RevokeTimeout: p.cfg.ShutdownTimeout,
 	})
 	if err != nil {
@@ -266,6 +267,17 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		err = errors.Join(err, serr)
 	}
 	return err
+}
+
+// releaseFormer takes a killed process of this name out of the group. That it cannot is no reason not to begin:
+// the group misses the dead member after the session time-out.
+func (p *Pipeline) releaseFormer(ctx context.Context) {
+	switch n, err := p.client.ReleaseFormer(ctx, p.cfg.Group, p.cfg.Instance); {
+	case err != nil && ctx.Err() == nil:
+		p.log.Warn("cannot look for a former member of this name; if there is one, its partitions wait for the session time-out", zap.Error(err))
+	case n > 0:
+		p.log.Info("a former member of this name has been taken out of the group", zap.Int("members", n))
+	}
 }
 
 // generations works through one assignment after the other.
