@@ -26,8 +26,7 @@ type delay struct {
 
 	cfg    *Retry
 	waitMS int64
-	rail   *retry.Rail // of the smallest tier; nil: as many as come due
-	detour bool        // what is due goes through the smallest tier, where the rail is
+	grant  retry.Grant // of the session's rail
 	late   prometheus.Observer
 	parser retry.Parser
 	marks  []retry.Header
@@ -46,12 +45,6 @@ func newDelay(w *worker) *delay {
 	for _, tier := range d.cfg.Loop.Tiers() {
 		if tier.Topic == w.part.Topic {
 			d.waitMS = tier.Wait.Milliseconds()
-		}
-	}
-	if d.cfg.DuePerSecond > 0 {
-		smallest := w.p.tiers[0]
-		if d.detour = w.part.Topic != smallest.topic; !d.detour {
-			d.rail = retry.NewRail(d.cfg.DuePerSecond / float64(len(smallest.queues)))
 		}
 	}
 	return d
@@ -78,11 +71,6 @@ func (d *delay) record(rec *recordbatch.Record) (until int64, err error) {
 		return 0, nil
 	}
 	way := d.cfg.Loop.Release(now, &order)
-	if way.Place == retry.ToDue && d.detour {
-		// Nearly all calls come due from the smallest tier. If others had their shares of the rail, what
-		// they do not use would be lost, and with six tiers a sixth of the rate would be left.
-		way = retry.Decision{Place: retry.ToTier, Tier: 0}
-	}
 	if way.Place == retry.ToDue {
 		if wait := d.notYet(now); wait > 0 {
 			return now + wait, nil
@@ -101,10 +89,7 @@ func (d *delay) notYet(now int64) int64 {
 	if d.p.cancelsBehind(now) > cancelsWithin.Milliseconds() {
 		return time.Second.Milliseconds()
 	}
-	if d.rail == nil {
-		return 0
-	}
-	return d.rail.Take(now)
+	return d.s.rail.Take(&d.grant, now)
 }
 
 // order reads the headers that the filter wrote.

@@ -398,7 +398,7 @@ func TestCancelsOnAddedPartitions(t *testing.T) {
 
 // TestRail: however much comes due at once, only so many a second are let through.
 func TestRail(t *testing.T) {
-	const perSecond, n = 12, 240 // three partitions of the smallest tier, so four a second for each
+	const perSecond, n = 12, 240
 	inLoop(t, func(_ *retry.Config, _ *retry.FieldsConfig, p *pipeline.Retry) { p.DuePerSecond = perSecond }, func(l *loop) {
 		l.watch("due")
 		l.start(l.cfg)
@@ -419,11 +419,12 @@ func TestRail(t *testing.T) {
 			for j < n && due[j].at.Sub(due[i].at) < time.Second {
 				j++
 			}
-			require.LessOrEqual(t, j-i, perSecond*3/2, "within a second") // one more for each of three partitions, and what a commit shows at once
+			require.LessOrEqual(t, j-i, perSecond*3/2, "within a second") // a grant may be used late, and a commit shows several at once
 		}
 		took := due[n-1].at.Sub(due[0].at)
 		require.GreaterOrEqual(t, took, (n/perSecond-2)*time.Second)
-		require.LessOrEqual(t, took, n/perSecond*3/2*time.Second, "shares of the rail are not used")
+		require.LessOrEqual(t, took, n/perSecond*5/4*time.Second, "shares of the rail are not used")
+		require.Zero(t, d.Ledger.Totals().Moved, "written once more")
 		require.True(t, d.Ledger.Totals().Conserved())
 	})
 }

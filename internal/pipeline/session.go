@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/retry"
 )
 
 // session is the work of one group generation.
@@ -21,6 +22,7 @@ type session struct {
 	parts   map[broker.TopicPartition]*partition
 	order   []*partition // the same, in a fixed order
 	buffers *broker.FetchBuffers
+	rail    *retry.Rail // what comes due of all partitions together; nil: as it comes
 
 	// fetch ends when the generation or the process does; work goes on after it, for
 	// as long as what is in flight may take.
@@ -86,6 +88,9 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 		parts: map[broker.TopicPartition]*partition{}, failed: make(chan struct{}),
 		buffers: broker.NewFetchBuffers(idleBuffers, fetchBudget), fetchers: map[int32]chan struct{}{},
 	}
+	if p.cfg.Role == Delay {
+		s.rail = s.newRail()
+	}
 	if err := s.begin(); err != nil {
 		if fetch.Err() != nil {
 			return nil
@@ -108,6 +113,19 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 		close(part.inbox)
 	}
 	return s.settle(ctx, stopWork, &working)
+}
+
+// newRail is this process's part of what may come due in a second: that of its partitions among all. They share it, so that
+// nothing of it is lost on tiers from which little comes due.
+func (s *session) newRail() *retry.Rail {
+	perSecond, all := s.p.cfg.Retry.DuePerSecond, 0
+	for _, n := range s.p.inputs {
+		all += int(n)
+	}
+	if perSecond == 0 || len(s.a.Partitions) == 0 {
+		return nil
+	}
+	return retry.NewRail(perSecond*float64(len(s.a.Partitions))/float64(all), len(s.a.Partitions))
 }
 
 // begin finds out where each partition starts.

@@ -13,29 +13,37 @@ import (
 func TestRail(t *testing.T) {
 	t.Parallel()
 
-	type take struct{ at, want int64 } // at counts from now
+	type take struct {
+		owner    int
+		at, want int64 // at counts from now
+	}
 
 	for name, tt := range map[string]struct {
 		perSecond float64
+		owners    int
 		takes     []take
 	}{
-		"one a second":             {1, []take{{0, 0}, {0, 1000}, {400, 600}, {999, 1}, {1000, 0}, {1000, 1000}}},
-		"one in three and a third": {0.3, []take{{0, 0}, {0, 3334}, {3333, 1}, {3334, 0}, {3335, 3333}}},
-		"three a second":           {3, []take{{0, 0}, {0, 334}, {334, 0}, {334, 334}, {667, 1}, {668, 0}}},
-		"a long rest saves one":    {2, []take{{0, 0}, {60_000, 0}, {60_000, 500}}},
-		"or a tenth of a second's": {30, []take{{0, 0}, {0, 34}, {60_000, 0}, {60_000, 0}, {60_000, 0}, {60_000, 34}}},
-		"a clock that goes back":   {1, []take{{0, 0}, {-5000, 1000}, {-4000, 0}, {-4000, 1000}}},
-		"several a millisecond":    {10_000, []take{{0, 0}, {0, 1}, {1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 1}}},
-		"nothing a second":         {0, []take{{0, 0}, {0, hour}, {hour, 0}}},
-		"less than nothing":        {-1, []take{{0, 0}, {0, hour}}},
-		"no number":                {math.NaN(), []take{{0, 0}, {0, hour}}},
-		"more than can be told":    {math.Inf(1), []take{{0, 0}, {0, 1}, {1, 0}, {1, 0}}},
+		"one a second":              {1, 1, []take{{0, 0, 0}, {0, 0, 1000}, {0, 400, 600}, {0, 999, 1}, {0, 1000, 0}, {0, 1000, 1000}}},
+		"one in three and a third":  {0.3, 1, []take{{0, 0, 0}, {0, 0, 3334}, {0, 3333, 1}, {0, 3334, 0}, {0, 3335, 3332}}},
+		"a long rest saves nothing": {2, 1, []take{{0, 0, 0}, {0, 60_000, 0}, {0, 60_000, 500}}},
+		"a tenth of a second":       {30, 1, []take{{0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 100}, {0, 100, 0}}},
+		"divided":                   {40, 2, []take{{0, 0, 0}, {1, 0, 50}, {0, 0, 0}, {0, 0, 100}, {1, 50, 0}, {1, 50, 0}, {1, 50, 100}, {0, 100, 0}}},
+		"in the order of asking":    {1, 3, []take{{0, 0, 0}, {1, 0, 1000}, {2, 0, 2000}, {0, 0, 3000}, {2, 2000, 0}, {2, 2001, 1999}, {1, 1200, 0}}},
+		"who is late loses nothing": {1, 1, []take{{0, 0, 0}, {0, 0, 1000}, {0, 1999, 0}, {0, 1999, 1}, {0, 9000, 0}, {0, 9000, 0}, {0, 9000, 1000}}},
+		"a clock that goes back":    {1, 1, []take{{0, 0, 0}, {0, -5000, 6000}, {0, 1000, 0}}},
+		"nothing a second":          {0, 1, []take{{0, 0, 0}, {0, 0, hour}, {0, hour, 0}}},
+		"less than nothing":         {-1, 1, []take{{0, 0, 0}, {0, 0, hour}}},
+		"no number":                 {math.NaN(), 0, []take{{0, 0, 0}, {0, 0, hour}}},
+		"more than can be told":     {math.Inf(1), 50_000, []take{{0, 0, 0}, {0, 0, 0}, {0, 0, 1}, {0, 1, 0}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := retry.NewRail(tt.perSecond)
+			r, grants := retry.NewRail(tt.perSecond, tt.owners), map[int]*retry.Grant{}
 			for i, take := range tt.takes {
-				require.Equal(t, take.want, r.Take(now+take.at), "take %d, at %d", i, take.at)
+				if grants[take.owner] == nil {
+					grants[take.owner] = new(retry.Grant)
+				}
+				require.Equal(t, take.want, r.Take(grants[take.owner], now+take.at), "take %d, at %d", i, take.at)
 			}
 		})
 	}
@@ -46,40 +54,44 @@ func TestNoRail(t *testing.T) {
 
 	var r *retry.Rail
 	for range 1000 {
-		require.Zero(t, r.Take(now))
+		require.Zero(t, r.Take(new(retry.Grant), now))
 	}
 }
 
-// TestRailKeepsItsRate: an owner who asks whenever he is told to gets the rate, and no
-// second sees more than it and what was saved.
+// TestRailKeepsItsRate: however late its owners come, no second sees more than the rate and what they can hold.
 func TestRailKeepsItsRate(t *testing.T) {
 	t.Parallel()
 
 	rapid.Check(t, func(t *rapid.T) {
 		perSecond := rapid.Float64Range(0.05, 3000).Draw(t, "rate")
-		burst := max(1, perSecond/10)
-		r := retry.NewRail(perSecond)
+		owners := make([]struct {
+			retry.Grant
+			next int64
+		}, rapid.IntRange(1, 8).Draw(t, "owners"))
+		late := rapid.Int64Range(0, 600)
+		r := retry.NewRail(perSecond, len(owners))
 		var taken []int64
-		at, end := now, now+int64(20_000*max(1, 1/perSecond))
-		for at < end {
-			wait := r.Take(at)
-			if wait == 0 {
-				taken = append(taken, at)
-				continue
-			}
-			require.Positive(t, wait)
-			if at += wait; rapid.IntRange(0, 99).Draw(t, "pause") == 0 {
-				at += rapid.Int64Range(0, 5000).Draw(t, "rest")
-			} else {
-				require.Zero(t, r.Take(at), "after the wait it may")
-				taken = append(taken, at)
+		for at := now; at < now+int64(5000*max(1, 1/perSecond)); at += rapid.Int64Range(1, 20).Draw(t, "step") {
+			for i := range owners {
+				o := &owners[i]
+				for o.next <= at {
+					wait := r.Take(&o.Grant, at)
+					if wait == 0 {
+						taken = append(taken, at)
+						continue
+					}
+					if o.next = at + wait; rapid.IntRange(0, 9).Draw(t, "whether late") == 0 {
+						o.next += late.Draw(t, "late")
+					}
+				}
 			}
 		}
 		for i, first := 0, 0; i < len(taken); i++ {
 			for taken[first] <= taken[i]-1000 {
 				first++
 			}
-			require.LessOrEqual(t, float64(i-first+1), perSecond+burst+1e-6, "in the second before %d", taken[i]-now)
+			held := max(perSecond/10, float64(len(owners)))
+			require.LessOrEqual(t, float64(i-first+1), perSecond+held+max(1, held/float64(len(owners))), "in the second before %d", taken[i]-now)
 		}
 	})
 }
@@ -88,10 +100,11 @@ func TestRailLosesNothing(t *testing.T) {
 	t.Parallel()
 
 	for _, perSecond := range []float64{0.3, 1, 7, 33.3, 1000, 5000} {
-		r := retry.NewRail(perSecond)
+		r := retry.NewRail(perSecond, 1)
+		var g retry.Grant
 		taken, length := 0, int64(100_000)
 		for at := now; at < now+length; {
-			wait := r.Take(at)
+			wait := r.Take(&g, at)
 			if wait == 0 {
 				taken++
 			}
