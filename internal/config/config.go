@@ -29,10 +29,11 @@ type Config struct {
 	Enrich     Enrich     `yaml:"enrich"`
 	Limits     Limits     `yaml:"limits"`
 	Ops        Ops        `yaml:"ops"`
+	Privacy    Privacy    `yaml:"privacy"`
 	Log        Log        `yaml:"log"`
 
 	doc     *strictyaml.Document // nil unless loaded from a file
-	secrets map[string]bool      // paths whose values came from ${file:…}
+	secrets map[string]bool      // paths whose values are hidden: they came from ${file:…}, or are secrets
 }
 
 // Kafka says which cluster, and how to speak to it.
@@ -172,16 +173,6 @@ type Limits struct {
 	BatchBytes Bytes `yaml:"batch_bytes"`
 	// Linger is how long a batch that is not full waits for more; 0 to 1s.
 	Linger time.Duration `yaml:"linger"`
-}
-
-// Ops says what is served to the operator, and where.
-type Ops struct {
-	// Listen is host:port of health and metrics; "" turns them off.
-	Listen string `yaml:"listen"`
-	// Page is host:port of the status page, a loopback address; "" turns it off.
-	Page string `yaml:"page"`
-	// Pprof serves /debug/pprof where the page is.
-	Pprof bool `yaml:"pprof"`
 }
 
 // Log says what is logged.

@@ -18,8 +18,12 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 func (c *Config) expand(src Source) strictyaml.Mistakes {
 	return c.doc.Expand(func(path, text string) (string, error) {
 		out, secret, err := expandText(text, src)
-		if secret {
+		if secret || isSecret(path) && out != "" {
 			c.secrets[path] = true
+		}
+
+		if isSecret(path) && err == nil && out == text && text != "" {
+			err = errLiteral
 		}
 
 		return out, err
@@ -79,6 +83,7 @@ var (
 	errUnclosed = errors.New("no closing }; write $${ for a literal ${")
 	errVariable = errors.New("is neither ${VAR}, ${VAR:-default} nor ${file:PATH}; write $${ for a literal ${")
 	errUnset    = errors.New("environment variable is not set; set it, or give a default as in")
+	errLiteral  = errors.New("is a secret, which does not belong into the file itself: write ${file:PATH} or ${VAR}")
 	errNotText  = errors.New("is not UTF-8 text")
 )
 

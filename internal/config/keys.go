@@ -127,8 +127,16 @@ func keys() []key {
 
 		{path: "ops", doc: "Health, metrics and the status page."},
 		{path: "ops.listen", doc: "host:port of /livez, /readyz and /metrics. Empty: off."},
-		{path: "ops.page", doc: "host:port of the status page, on a loopback address (127.0.0.1, [::1], localhost) since it has no access control. The same as ops.listen: both on one port. Empty: off. If the address is taken, the process works without a page."},
+		{path: "ops.page", doc: "host:port of the status page. On an address that is not a loopback one (127.0.0.1, [::1], localhost) it wants token or tls.client_ca_file. The same as ops.listen: both on one port. Empty: off. If the address is taken, the process works without a page."},
+		{path: "ops.token", doc: "What visitors of the page have to give: as the password of any user name, or as a bearer token. 16 characters or more; a secret: ${file:PATH} or ${VAR}. Empty: nothing is asked for."},
+		{path: "ops.tls", doc: "TLS for the page; the files are read again when they change."},
+		{path: "ops.tls.cert_file", doc: "PEM file of the page's certificate and those between it and its authority. Empty: the page is served in the clear."},
+		{path: "ops.tls.key_file", doc: "PEM file of its private key."},
+		{path: "ops.tls.client_ca_file", doc: "PEM file of authorities. Only who shows a certificate of one of them sees the page. Empty: no certificates are asked for."},
 		{path: "ops.pprof", doc: "Serve Go's profiles, /debug/pprof, where the page is."},
+
+		{path: "privacy", doc: "What people are shown of events. What goes to topics is never changed by it."},
+		{path: "privacy.reveal", doc: "Show phone numbers and SIP addresses on the status page, in logs, and in what `catalog report`, `test` and `replay` print. Else they are masked: of a number the first two and the last two digits stay."},
 
 		{path: "log", doc: "What is logged, to standard error."},
 		{path: "log.level", doc: "Least severe level that is logged."},

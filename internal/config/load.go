@@ -64,6 +64,12 @@ func Parse(name string, text []byte, src Source) (*Config, error) {
 		c.Catalog.Overlays[i] = Resolve(src.Dir, overlay)
 	}
 
+	for _, file := range []*string{&c.Ops.TLS.CertFile, &c.Ops.TLS.KeyFile, &c.Ops.TLS.ClientCAFile} {
+		if *file != "" {
+			*file = Resolve(src.Dir, *file)
+		}
+	}
+
 	return c, nil
 }
 

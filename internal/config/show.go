@@ -42,7 +42,7 @@ func (c *Config) JSON() ([]byte, error) {
 
 // tree is the configuration as ordered mappings, lists and scalars.
 func (c *Config) tree(v reflect.Value, path string) any {
-	if c.secrets[path] {
+	if c.secrets[path] || isSecret(path) && v.String() != "" {
 		return masked
 	}
 

@@ -40,29 +40,6 @@ func (c *Config) validate(known strictyaml.Mistakes) strictyaml.Mistakes {
 	return v.mistakes
 }
 
-func (v *validator) ops() {
-	o := &v.c.Ops
-
-	if o.Listen != "" {
-		v.address("ops.listen", o.Listen, true)
-	}
-
-	if o.Page == "" {
-		if o.Pprof {
-			v.bad("ops.pprof", "is served where the status page is: give ops.page too")
-		}
-
-		return
-	}
-
-	v.address("ops.page", o.Page, true)
-
-	host, _, err := net.SplitHostPort(o.Page)
-	if ip := net.ParseIP(host); err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		v.bad("ops.page", "%s is not a loopback address: the page shows the configuration and has no access control yet; use 127.0.0.1, [::1] or localhost, and reach it from elsewhere through `ssh -L` or `kubectl port-forward`", v.show("ops.page", o.Page))
-	}
-}
-
 type validator struct {
 	c               *Config
 	known, mistakes strictyaml.Mistakes
