@@ -7,8 +7,9 @@ CHAOS_TIMEOUT ?= 60m
 FUZZTIME      ?= 20s
 GO            ?= go
 
-# Modules beside the product's own, so that what they need stays out of it.
-BENCH_MODULES   = bench bench/peers/pipe/tools
+# Modules beside the product's own, so that what they need stays out of it. Those of programs that are only built and run are
+# in deploy/k8s/build.
+MODULES         = bench bench/peers/pipe/tools deploy/image deploy/helm/test tools
 
 # bench-micro: which benchmarks of which packages, how long each, and how often. benchstat wants
 # a COUNT of six or more to tell a change from noise.
@@ -131,12 +132,12 @@ test-helm: ## Lint the Helm chart, render it over a matrix of values, decode wha
 .PHONY: lint
 lint: $(LINT) ## Run the linters
 	$(LINT) run ./...
-	@for m in $(BENCH_MODULES); do (cd $$m && echo "$(LINT) run ./... # $$m" && $(LINT) run ./...) || exit 1; done
+	@for m in $(MODULES); do (cd $$m && echo "$(LINT) run ./... # $$m" && $(LINT) run ./...) || exit 1; done
 
 .PHONY: fmt
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
-	@for m in $(BENCH_MODULES); do (cd $$m && $(LINT) fmt ./...) || exit 1; done
+	@for m in $(MODULES); do (cd $$m && $(LINT) fmt ./...) || exit 1; done
 
 .PHONY: lint-path
 lint-path: $(LINT) # Print where the linter is
@@ -150,7 +151,30 @@ $(CACHE_DIR)/golangci-lint-%:
 .PHONY: tidy-check
 tidy-check: ## Fail if a go.mod is not tidy
 	$(GO) mod tidy -diff
-	@for m in $(BENCH_MODULES); do $(GO) -C $$m mod tidy -diff || exit 1; done
+	@for m in $(MODULES); do $(GO) -C $$m mod tidy -diff || exit 1; done
+
+.PHONY: verify
+verify: ## Hold what was downloaded to the sums in each go.sum
+	$(GO) mod verify
+	@for m in $(MODULES); do echo "$$m:" && $(GO) -C $$m mod verify || exit 1; done
+
+.PHONY: licences
+licences: ## Fail on a licence that is not allowed, or if docs/licences.md is out of date (UPDATE=1 writes it)
+	$(GO) -C tools test ./licences
+	$(GO) -C tools run ./licences -root $(CURDIR) $(if $(UPDATE),-update)
+
+# VULN_FLAGS=-required fails where the database cannot be reached; -db URL takes another.
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities by govulncheck; says SKIPPED where its database cannot be reached
+	$(GO) -C tools test ./vulncheck
+	$(GO) -C tools run ./vulncheck $(VULN_FLAGS) $(CURDIR) $(addprefix $(CURDIR)/,$(MODULES))
+
+# What CI runs, from quick to slow. .ci/run asks for this list, so that the two cannot differ.
+CI_STEPS = verify licences vuln test test-rules test-bench test-helm lint tidy-check test-image test-race fuzz test-kafka bench-smoke test-chaos-short
 
 .PHONY: ci
-ci: test test-rules test-bench test-helm lint tidy-check test-race fuzz test-kafka bench-smoke test-chaos-short ## Everything that CI does
+ci: $(CI_STEPS) ## Everything that CI does
+
+.PHONY: ci-steps
+ci-steps:
+	@echo $(CI_STEPS)
