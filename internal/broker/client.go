@@ -10,7 +10,6 @@ package broker
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -75,6 +74,7 @@ func NewClient(cfg Config) *Client {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	}
+	cfg.Dial = guarded(cfg.Dial)
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
@@ -232,7 +232,7 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
 	var err error
-	if x.buf, err = readFrame(rw, x.buf); err != nil {
+	if x.buf, err = readFrame(rw, x.buf, maxAnswerOf(x.req.Key())); err != nil {
 		return nil, err
 	}
 	x.resp, err = parse(x.req, x.buf)
@@ -242,19 +242,17 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 // correlationID is the same for all: a connection carries one exchange at a time.
 const correlationID = 1
 
-var errFrame = errors.New("broker answered with a broken frame")
-
-// readFrame reads one answer without its size and correlation id, into buf if it fits.
-func readFrame(r io.Reader, buf []byte) ([]byte, error) {
-	var head [8]byte
+// readFrame reads one answer of at most so many bytes, without its size and correlation id, into buf if it fits.
+func readFrame(r io.Reader, buf []byte, most int) ([]byte, error) {
+	var head [answerHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return buf, fmt.Errorf("read response: %w", err)
 	}
-	n := int(int32(binary.BigEndian.Uint32(head[:]))) - 4 //nolint:gosec // an int32 on the wire
-	if id := binary.BigEndian.Uint32(head[4:]); id != correlationID || n < 0 || n > maxFrame {
-		return buf, fmt.Errorf("%w: correlation id %d, %d bytes", errFrame, id, n)
+	n, err := checkHead(head[:], correlationID, most)
+	if err != nil {
+		return buf, err
 	}
-	buf, err := readInto(r, buf, n)
+	buf, err = readInto(r, buf, n)
 	if err != nil {
 		return buf, fmt.Errorf("read response of %d bytes: %w", n, err)
 	}
@@ -295,6 +293,9 @@ func roundUp(n int) int {
 
 // parse decodes an answer to req. ApiVersions answers alone have no header tags.
 func parse(req kmsg.Request, body []byte) (kmsg.Response, error) {
+	if err := plausible(req.Key(), req.GetVersion(), body); err != nil {
+		return nil, err
+	}
 	if req.IsFlexible() && protocol.ApiKey(req.Key()) != protocol.ApiVersions {
 		if len(body) == 0 || body[0] != 0 {
 			return nil, fmt.Errorf("%w: header tags of %s", errFrame, kmsg.NameForKey(req.Key()))

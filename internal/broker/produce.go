@@ -57,8 +57,11 @@ func (x *produceExchange) RawExchange(rw io.ReadWriter) (protocol.Message, error
 	if err := x.write(rw); err != nil {
 		return nil, fmt.Errorf("write produce request: %w", err)
 	}
-	body, err := readFrame(rw, nil)
+	body, err := readFrame(rw, nil, maxAnswer)
 	if err != nil {
+		return nil, err
+	}
+	if err := plausible(int16(protocol.Produce), produceVersion, body); err != nil {
 		return nil, err
 	}
 	x.resp.SetVersion(produceVersion)
