@@ -52,6 +52,10 @@ type Kafka struct {
 	TransactionTimeout time.Duration `yaml:"transaction_timeout"`
 	// CreateTopics makes missing topics at the start, for trying out.
 	CreateTopics bool `yaml:"create_topics"`
+	// TLS encrypts the connections to brokers.
+	TLS TLS `yaml:"tls"`
+	// SASL logs in.
+	SASL SASL `yaml:"sasl"`
 }
 
 // Input says what is read, and how it is understood.
@@ -185,7 +189,7 @@ type Log struct {
 // input topics, group, output topic) is empty.
 func Default() *Config {
 	return &Config{
-		Kafka: Kafka{ClientID: "enricher", TransactionTimeout: 15 * time.Second},
+		Kafka: Kafka{ClientID: "enricher", TransactionTimeout: 15 * time.Second, SASL: SASL{Mechanism: NoLogin, OAuth: OAuth{Scopes: []string{}}}},
 		Input: Input{
 			Format: FormatAuto, Start: "earliest", Isolation: ReadCommitted,
 			OnOutOfRange: OutOfRangeEarliest, OnCorrupt: CorruptStop, InvalidUTF8: InvalidUTF8Reject, MaxDepth: 10_000,

@@ -60,12 +60,12 @@ func expandText(text string, src Source) (out string, secret bool, err error) {
 			return "", secret, fmt.Errorf("%w in %q", errUnclosed, "${"+rest)
 		}
 
-		value, isFile, err := lookUp(inner, src)
+		value, outside, err := lookUp(inner, src)
 		if err != nil {
 			errs = append(errs, err.Error())
 		}
 
-		secret = secret || isFile
+		secret = secret || outside
 		text = after
 
 		b.WriteString(value)
@@ -87,7 +87,9 @@ var (
 	errNotText  = errors.New("is not UTF-8 text")
 )
 
-func lookUp(inner string, src Source) (value string, isFile bool, err error) {
+// lookUp also tells whether the value came from outside: then it may be a secret, and is not shown. A
+// default stands in the file, for all to read.
+func lookUp(inner string, src Source) (value string, outside bool, err error) {
 	if path, ok := strings.CutPrefix(inner, "file:"); ok {
 		value, err = fromFile(path, src)
 
@@ -107,9 +109,9 @@ func lookUp(inner string, src Source) (value string, isFile bool, err error) {
 	case !set:
 		return "", false, fmt.Errorf("%s: %w ${%s:-default}", name, errUnset, name)
 	case !utf8.ValidString(value):
-		return "", false, fmt.Errorf("%s: %w", name, errNotText)
+		return "", true, fmt.Errorf("%s: %w", name, errNotText)
 	default:
-		return value, false, nil
+		return value, true, nil
 	}
 }
 

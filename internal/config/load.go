@@ -70,6 +70,12 @@ func Parse(name string, text []byte, src Source) (*Config, error) {
 		}
 	}
 
+	for _, file := range c.Kafka.files() {
+		if *file != "" {
+			*file = Resolve(src.Dir, *file)
+		}
+	}
+
 	return c, nil
 }
 

@@ -162,14 +162,15 @@ func TestYAMLMasksFilesAndReadsBack(t *testing.T) {
 
 	c := parse(t, strings.Replace(least, "group: g", "group: \"${file:secret}\", start: \"2026-01-31T12:00:00Z\"", 1)+`
 routes:
-  - {name: r, match: {codes: [3010, 3000-3099], flags: "${file:crlf}", retryable: true}, topic: "${GROUP}"}
+  - {name: r, match: {codes: [3010, 3000-3099], flags: "${file:crlf}", retryable: true}, topic: t}
+enrich: {field: "${GROUP}"}
 limits: {session_timeout: 5m, commit_interval: 10s}
 `)
 	text, err := c.YAML()
 	require.NoError(t, err)
 	require.NotContains(t, string(text), "hunter")
 	require.Contains(t, string(text), "group: \"***\"\n")
-	require.Contains(t, string(text), "topic: from-env\n")
+	require.NotContains(t, string(text), "from-env")
 	require.Contains(t, string(text), "session_timeout: 5m\n")
 	require.NotContains(t, string(text), "value")
 
@@ -186,6 +187,7 @@ limits: {session_timeout: 5m, commit_interval: 10s}
 	want := values(t, c)
 	want["routes"].([]any)[0].(map[string]any)["match"].(map[string]any)["flags"] = []any{"***"}
 	want["input"].(map[string]any)["group"] = "***"
+	want["enrich"].(map[string]any)["field"] = "***"
 	require.Equal(t, want, values(t, again))
 }
 

@@ -11,11 +11,11 @@ import (
 	yaml "github.com/goccy/go-yaml"
 )
 
-// masked stands for a value that came from a file of secrets.
+// masked stands for a value that came from outside and may be a secret.
 const masked = "***"
 
 // YAML is the configuration in force as YAML, every key with its value. What came from
-// ${file:…} shows as "***".
+// ${file:…} or ${VAR} shows as "***", as do passwords.
 func (c *Config) YAML() ([]byte, error) {
 	text, err := yaml.MarshalWithOptions(c.tree(reflect.ValueOf(*c), ""), yaml.IndentSequence(true))
 	if err != nil {

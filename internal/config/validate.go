@@ -22,6 +22,8 @@ func (c *Config) Validate() error {
 func (c *Config) validate(known strictyaml.Mistakes) strictyaml.Mistakes {
 	v := validator{c: c, known: known}
 	v.kafka()
+	v.tls()
+	v.sasl()
 	v.input()
 	v.topics()
 	v.routes()
@@ -46,14 +48,22 @@ type validator struct {
 }
 
 func (v *validator) bad(path, format string, args ...any) {
-	// A value that could not be read is still the default: it says nothing.
-	for _, k := range v.known {
-		if concerns(k.Msg, path) {
-			return
-		}
+	if v.isKnown(path) {
+		return
 	}
 
 	v.mistakes = append(v.mistakes, v.c.At(path, format, args...))
+}
+
+// isKnown tells whether a value could not be read. It is still the default then, and says nothing.
+func (v *validator) isKnown(path string) bool {
+	for _, k := range v.known {
+		if concerns(k.Msg, path) {
+			return true
+		}
+	}
+
+	return false
 }
 
 // concerns tells whether a mistake of the decoder is about a path, something below
@@ -68,9 +78,11 @@ func concerns(msg, path string) bool {
 		strings.Contains(msg, " in "+path+"; ") || strings.HasSuffix(msg, parent+"; did you mean "+strconv.Quote(key)+"?")
 }
 
-// show quotes a value for a message, unless it came from a file of secrets.
-func (v *validator) show(path, value string) string {
-	if v.c.secrets[path] {
+// show quotes a value for a message, unless it came from outside and may be a secret.
+func (v *validator) show(path, value string) string { return v.c.quoted(path, value) }
+
+func (c *Config) quoted(path, value string) string {
+	if c.secrets[path] || alwaysSecret(path) {
 		return masked
 	}
 
@@ -164,7 +176,7 @@ func (v *validator) topic(path, name string) {
 	case name == "":
 		v.bad(path, "is empty")
 	case name == "." || name == "..":
-		v.bad(path, "%q cannot be a topic's name", name)
+		v.bad(path, "%s cannot be a topic's name", v.show(path, name))
 	case !topicName.MatchString(name):
 		v.bad(path, "%s is not a topic's name: at most 249 of a-z A-Z 0-9 . _ -", v.show(path, name))
 	}
@@ -229,7 +241,7 @@ func (v *validator) routes() {
 
 	for i, name := range names {
 		if j, twice := first[name]; twice && name != "" {
-			v.bad(at("routes", i)+".name", "%q is the name of %s too", name, at("routes", j))
+			v.bad(at("routes", i)+".name", "%s is the name of %s too", v.show(at("routes", i)+".name", name), at("routes", j))
 		} else {
 			first[name] = i
 		}

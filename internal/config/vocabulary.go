@@ -36,7 +36,12 @@ func (c *Config) CheckWords(known Vocabulary) error {
 				hint = "; did you mean " + strconv.Quote(near) + "?"
 			}
 
-			ms = append(ms, c.At(c.indexed(path, i), "%q is none of %s%s", word, strings.Join(allowed, ", "), hint))
+			item := c.indexed(path, i)
+			if c.secrets[item] {
+				hint = "" // a word that is near tells most of it
+			}
+
+			ms = append(ms, c.At(item, "%s is none of %s%s", c.quoted(item, word), strings.Join(allowed, ", "), hint))
 		}
 	}
 
