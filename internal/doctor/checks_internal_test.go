@@ -2,11 +2,8 @@ package doctor
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"slices"
 	"strings"
@@ -20,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/login"
 )
 
 // patient is a doctor that has asked already: a cluster of three brokers and one topic.
@@ -181,11 +179,7 @@ func TestWhyNot(t *testing.T) {
 
 	tests := map[string]error{
 		"connection refused":                    fmt.Errorf("dial: %w", syscall.ECONNREFUSED),
-		"speaks no TLS":                         tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"},
-		"unknown authority":                     &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
-		"the TLS handshake fails: x509: certif": x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"b"}}, Host: "a"},
-		"has expired":                           x509.CertificateInvalidError{Reason: x509.Expired},
-		"closes it at once":                     io.EOF,
+		"its certificate expired":               fmt.Errorf("unable to dial: %w", &login.Error{Address: "kafka:9092", Text: "its certificate expired"}),
 		"no answer in time":                     fmt.Errorf("read: %w", context.DeadlineExceeded),
 		"something else":                        errors.New("something else"),
 	}

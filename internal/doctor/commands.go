@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/callstream/enricher/internal/config"
 )
 
 // Lines that can be pasted into a shell beside Kafka's tools.
@@ -53,12 +56,35 @@ func (d *doctor) retention(name string, keep time.Duration) string {
 	return d.alterTopic(name, "retention.ms", keep.Milliseconds())
 }
 
-// principal is who connects without a login.
-const principal = "User:ANONYMOUS"
+// principal is who the brokers take this program for, unless they have rules of their own for names.
+func (d *doctor) principal() string {
+	switch k := d.cfg.Kafka; {
+	case k.SASL.Username != "":
+		return "User:" + k.SASL.Username
+	case k.SASL.Mechanism == config.OAuthBearer:
+		return "User:SUBJECT-OF-THE-TOKEN"
+	case k.SASL.Mechanism == config.AWSMSKIAM:
+		return "User:ARN-OF-THE-ROLE"
+	case k.TLS.CertFile != "":
+		return "User:" + subject(k.TLS)
+	default:
+		return "User:ANONYMOUS"
+	}
+}
+
+// subject is that of the program's own certificate, as the brokers write it (RFC 2253).
+func subject(t config.TLS) string {
+	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return "SUBJECT-OF-THE-CERTIFICATE"
+	}
+
+	return pair.Leaf.Subject.String()
+}
 
 // allow is an ACL. on names the resource, such as "--topic", "calls.raw".
 func (d *doctor) allow(operations []string, on ...string) string {
-	return d.tool("kafka-acls.sh", slices.Concat([]string{"--add", "--allow-principal", principal}, each("--operation", operations), on)...)
+	return d.tool("kafka-acls.sh", slices.Concat([]string{"--add", "--allow-principal", d.principal()}, each("--operation", operations), on)...)
 }
 
 // each puts an option before every value.

@@ -2,19 +2,18 @@ package doctor
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/login"
 )
 
 // connect asks each configured address by itself, so that one which is wrong shows although another
@@ -33,6 +32,10 @@ func (d *doctor) connect(ctx context.Context) bool {
 	answered := 0
 
 	for i, addr := range d.cfg.Kafka.Brokers {
+		if login.Refused(errs[i]) { // that it answers is settled, and the login is the next check
+			errs[i] = nil
+		}
+
 		if errs[i] == nil {
 			answered++
 
@@ -63,39 +66,26 @@ func versionsRequest() *kmsg.ApiVersionsRequest {
 // whyNot says in a line why an address cannot be talked to.
 func (d *doctor) whyNot(addr string, err error) string {
 	var (
-		dns       *net.DNSError
-		record    tls.RecordHeaderError
-		authority x509.UnknownAuthorityError
-		name      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		timeout   net.Error
+		dns     *net.DNSError
+		timeout net.Error
+		opening *login.Error
 	)
 
 	host, _, _ := net.SplitHostPort(addr)
 
 	switch {
+	case errors.As(err, &opening):
+		return opening.Reason()
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %q cannot be resolved: %s", host, dns.Err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused: nothing listens there"
-	case errors.As(err, &record):
-		return "the TLS handshake fails: what listens there speaks no TLS"
-	case errors.As(err, &authority):
-		return "the TLS handshake fails: the broker's certificate is signed by an unknown authority"
-	case errors.As(err, &name), errors.As(err, &invalid):
-		return fmt.Sprintf("the TLS handshake fails: %s", err)
-	case strings.Contains(err.Error(), "tls alert record"):
-		return "answers with a TLS alert: it expects TLS, and the configuration speaks plaintext"
-	case hungUp(err):
-		return "accepts the connection and closes it at once: it may expect TLS, or is no Kafka broker"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return "no answer in time: the address may be wrong, or a firewall drops what is sent there"
 	default:
 		return err.Error()
 	}
 }
-
-func hungUp(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
 
 // login makes the first request that a broker answers only to those who may come in.
 func (d *doctor) login(ctx context.Context) bool {
@@ -105,24 +95,26 @@ func (d *doctor) login(ctx context.Context) bool {
 	where := strings.Join(d.cfg.Kafka.Brokers, ",")
 
 	resp, err := req.RequestWith(ctx, d.client)
-	if err == nil {
-		d.nodes = resp.Brokers
+	if err != nil {
+		d.note(Problem, "login", where, "%s", d.whyNot(d.cfg.Kafka.Brokers[0], err)).mend("# correct kafka.sasl and kafka.tls, or the user at the brokers; see docs/security.md")
+
+		return false
+	}
+
+	d.nodes = resp.Brokers
+	switch k := d.cfg.Kafka; {
+	case k.SASL.Mechanism == config.NoLogin && k.TLS.CertFile == "":
 		d.note(OK, "login", where, "none is configured, and none is asked for")
-
-		return true
-	}
-
-	switch {
-	case errors.Is(err, kerr.SaslAuthenticationFailed):
-		d.note(Problem, "login", where, "the brokers refuse it: %v", err)
-	case hungUp(err): // after they have told their versions, which anybody may know
-		d.note(Problem, "login", where, "the brokers close the connection at the first request: they expect a login (SASL), and the configuration has none").
-			mend("# name a listener without SASL in kafka.brokers: this version has no login")
+	case k.SASL.Mechanism == config.NoLogin:
+		d.note(OK, "login", where, "by the certificate in %s, if the brokers ask for one", k.TLS.CertFile)
+	case !k.TLS.Enabled && k.SASL.Mechanism.Reveals():
+		d.note(Warning, "login", where, "as %s by %s, and what it is proved by goes over the network for all to read", d.principal(), k.SASL.Mechanism).
+			mend("# in the configuration: kafka: {tls: {enabled: true}}, and a TLS listener in kafka.brokers")
 	default:
-		d.note(Problem, "login", where, "%s", d.whyNot(d.cfg.Kafka.Brokers[0], err))
+		d.note(OK, "login", where, "as %s by %s", d.principal(), k.SASL.Mechanism)
 	}
 
-	return false
+	return true
 }
 
 // reachAll asks each broker at the address that the cluster advertises, which may be another than the

@@ -88,7 +88,7 @@ func TestUnreachable(t *testing.T) {
 					_, _ = c.Read(make([]byte, 1<<10))
 				})
 			},
-			"it expects TLS, and the configuration speaks plaintext",
+			"speaks TLS: set kafka.tls.enabled to true",
 		},
 		"hangs up": {
 			func(t *testing.T) string {
@@ -96,7 +96,7 @@ func TestUnreachable(t *testing.T) {
 
 				return listen(t, func(c net.Conn) { _ = c.Close() })
 			},
-			"accepts the connection and closes it at once",
+			"closes the connection at once: it may expect TLS (kafka.tls.enabled: true), or is no Kafka broker",
 		},
 		"silent": {
 			func(t *testing.T) string {
@@ -144,7 +144,7 @@ func TestLoginWanted(t *testing.T) {
 	r := s.run()
 	login := find(t, r, "login", "")
 	require.Equal(t, doctor.Problem, login.Status)
-	require.Contains(t, login.Found, "they expect a login (SASL), and the configuration has none")
+	require.Contains(t, login.Found, "it expects a login (SASL), and the configuration has none (kafka.sasl.mechanism)")
 	require.Same(t, login, r.Checks[len(r.Checks)-1])
 }
 

@@ -99,6 +99,7 @@ type doctor struct {
 	topics   map[string]*topicFacts
 	settings map[int32]settings // of each broker that told
 	denied   error              // why a broker did not tell
+	base     []kgo.Opt          // how to connect
 }
 
 // Run looks at everything within the time-out. An error means that the configuration makes no client;
@@ -120,6 +121,10 @@ func Run(ctx context.Context, cfg *config.Config, opt Options) (*Report, error) 
 	var err error
 	if d.instance, err = instance(cfg); err != nil {
 		return nil, err
+	}
+
+	if d.base, err = topic.Options(cfg.Kafka); err != nil {
+		return nil, err //nolint:wrapcheck // says what it is about
 	}
 
 	if d.client, err = kgo.NewClient(d.options()...); err != nil {
@@ -149,7 +154,7 @@ func (d *doctor) options(more ...kgo.Opt) []kgo.Opt {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeGroups), 5)
 
-	return append(append(topic.Options(d.cfg.Kafka),
+	return append(append(slices.Clone(d.base),
 		kgo.MaxVersions(versions), kgo.RequestRetries(retries), kgo.RetryTimeout(retryTimeout)), more...)
 }
 

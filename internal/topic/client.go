@@ -15,11 +15,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/login"
 )
 
 const (
-	// dialTimeout bounds the opening of one connection.
-	dialTimeout = 3 * time.Second
 	// answerTimeout is how long Dial waits for any broker: a person waits for it.
 	answerTimeout = 5 * time.Second
 	// metadataAge is how long a client believes what it knows of leaders: kgo's five seconds are long for
@@ -29,20 +28,30 @@ const (
 
 // Options are what a client needs to reach the cluster that a configuration names. It is the one
 // place that knows how, for whoever needs options of their own besides.
-func Options(k config.Kafka) []kgo.Opt {
+func Options(k config.Kafka) ([]kgo.Opt, error) {
+	dialer, err := login.New(k)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the login: %w", err)
+	}
+
 	return []kgo.Opt{
 		kgo.SeedBrokers(k.Brokers...),
 		kgo.ClientID(k.ClientID),
-		kgo.DialTimeout(dialTimeout),
+		kgo.Dialer(dialer.DialContext),
 		kgo.MetadataMinAge(metadataAge),
 		kgo.DisableClientMetrics(), // a verb is short, and its end would wait for a last push of them
-	}
+	}, nil
 }
 
 // Dial makes a client and waits until one broker answers, for at most five seconds. Further
 // options lie over those of the configuration. The caller closes the client.
 func Dial(ctx context.Context, k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
-	client, err := kgo.NewClient(append(Options(k), more...)...)
+	options, err := Options(k)
+	if err != nil {
+		return nil, err
+	}
+
+	client, err := kgo.NewClient(append(options, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make Kafka client: %w", err)
 	}

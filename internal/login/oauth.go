@@ -1,0 +1,169 @@
+package login
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go/sasl"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/callstream/enricher/internal/config"
+)
+
+// oauthMechanism is OAUTHBEARER, RFC 7628, with a token from a file or an endpoint.
+type oauthMechanism struct {
+	token func() (string, error)
+}
+
+const (
+	// tokenTimeout bounds one request for a token.
+	tokenTimeout = 5 * time.Second
+	// tokenMargin is how long before its end a token is not used any more.
+	tokenMargin = 10 * time.Second
+)
+
+func newOAuth(s config.SASL, caFile string) *oauthMechanism {
+	if s.TokenFile != "" {
+		return &oauthMechanism{secret{file: s.TokenFile, key: "kafka.sasl.token_file"}.read}
+	}
+	e := &endpoint{
+		cfg:    clientcredentials.Config{ClientID: s.OAuth.ClientID, TokenURL: s.OAuth.TokenURL, Scopes: s.OAuth.Scopes},
+		secret: secret{value: s.OAuth.ClientSecret, file: s.OAuth.ClientSecretFile, key: "kafka.sasl.oauth.client_secret_file"},
+		caFile: caFile,
+	}
+	return &oauthMechanism{e.get}
+}
+
+// Name is the one that brokers know.
+func (*oauthMechanism) Name() string { return "OAUTHBEARER" }
+
+var errToken = errors.New("the token has characters that no token has")
+
+// Start takes a token and sends it.
+func (m *oauthMechanism) Start(context.Context) (sasl.StateMachine, []byte, error) {
+	token, err := m.token()
+	if err != nil {
+		return nil, nil, err
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, nil, errToken
+	}
+	return &oauthSession{}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
+}
+
+// oauthSession keeps what the broker says of a token that it does not take: a JSON object with a status,
+// which it sends before it refuses.
+type oauthSession struct{ said string }
+
+// Next answers the broker's complaint with what RFC 7628 wants, upon which it refuses.
+func (s *oauthSession) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
+	if len(challenge) == 0 {
+		return true, nil, nil
+	}
+	s.said = string(challenge)
+	return false, []byte{1}, nil
+}
+
+// explained adds what a broker said of a token before it refused it.
+func explained(session sasl.StateMachine, err error) error {
+	s, ok := session.(*oauthSession)
+	if !ok || s.said == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, s.said)
+}
+
+// endpoint asks for a token when the last one is about to expire, one request at a time.
+type endpoint struct {
+	cfg    clientcredentials.Config
+	secret secret
+	caFile string
+
+	mu    sync.Mutex
+	token *oauth2.Token
+}
+
+func (e *endpoint) get() (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.token != nil && (e.token.Expiry.IsZero() || time.Until(e.token.Expiry) > tokenMargin) {
+		return e.token.AccessToken, nil
+	}
+	cfg := e.cfg
+	var err error
+	if cfg.ClientSecret, err = e.secret.read(); err != nil {
+		return "", err
+	}
+	client, err := e.client()
+	if err != nil {
+		return "", err
+	}
+	defer client.CloseIdleConnections()
+	ctx, cancel := contextFor(tokenTimeout)
+	defer cancel()
+	token, err := cfg.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
+	if err != nil {
+		return "", e.explain(err)
+	}
+	e.token = token
+	return token.AccessToken, nil
+}
+
+// explain leaves out the answer's body, in which anything may be.
+func (e *endpoint) explain(err error) error {
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return fmt.Errorf("kafka.sasl.oauth.token_url %s: %w", e.cfg.TokenURL, err)
+	}
+	hint := ""
+	switch refused.Response.StatusCode {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		hint = ": check kafka.sasl.oauth.client_id, client_secret and scopes"
+	}
+	return fmt.Errorf("kafka.sasl.oauth.token_url %s %w %s%s%s", e.cfg.TokenURL, errEndpoint, refused.Response.Status, described(refused), hint)
+}
+
+var errEndpoint = errors.New("answers")
+
+// described are the error's code and description, by RFC 6749.
+func described(r *oauth2.RetrieveError) string {
+	if r.ErrorCode == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", strings.TrimSpace(r.ErrorCode+" "+r.ErrorDescription))
+}
+
+// client trusts the system's authorities and those of the brokers: who has the one often signs the other.
+func (e *endpoint) client() (*http.Client, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if e.caFile != "" {
+		if err := addCertificates(pool, e.caFile); err != nil {
+			return nil, err
+		}
+	}
+	return &http.Client{
+		Timeout: tokenTimeout,
+		Transport: &http.Transport{
+			Proxy:           http.ProxyFromEnvironment,
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool},
+		},
+		// The secret is for the endpoint that is named, and for no other.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// contextFor is for what belongs to the dialer and not to who waits for it.
+func contextFor(limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), limit)
+}
