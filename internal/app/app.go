@@ -49,7 +49,10 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
-	client := broker.NewClient(broker.Config{Brokers: cfg.Kafka.Brokers, ClientID: cfg.Kafka.ClientID, Topics: topics, Log: log.Named("client")})
+	client, err := newClient(cfg, topics, log)
+	if err != nil {
+		return nil, &ConfigError{err}
+	}
 	a := &App{log: log, client: client}
 	for _, role := range roles {
 		a.pipelines = append(a.pipelines, pipeline.New(role, client, enricher, log.Named(role.Role.String())))

@@ -5,9 +5,12 @@ import (
 	"os"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/login"
 	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/internal/retry"
 	"github.com/callstream/enricher/internal/route"
@@ -25,6 +28,21 @@ func EnrichOptions(cfg *config.Config) enrich.Options {
 		Paths: paths, RedialAnswered: cfg.Enrich.RedialAnswered, RedialBLegs: cfg.Enrich.RedialBLegs, OptIn: cfg.Enrich.OptIn,
 		RetryID: cfg.Retry.On(),
 	}
+}
+
+// newClient makes the data path's client, which logs in as the configuration says.
+func newClient(cfg *config.Config, topics []string, log *zap.Logger) (*broker.Client, error) {
+	dialer, err := login.New(cfg.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	if s := cfg.Kafka.SASL; !cfg.Kafka.TLS.Enabled && s.Mechanism.Reveals() {
+		log.Warn("the login goes over the network for all to read: kafka.tls.enabled is false", zap.String("mechanism", string(s.Mechanism)))
+	}
+	return broker.NewClient(broker.Config{
+		Brokers: cfg.Kafka.Brokers, ClientID: cfg.Kafka.ClientID, Topics: topics, Log: log.Named("client"),
+		Dial: dialer.DialContext, ConnectTimeout: dialer.Timeout(),
+	}), nil
 }
 
 // pipelineConfigs is what the pipelines of this process's roles want, and all topics that they use.

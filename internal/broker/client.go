@@ -1,5 +1,5 @@
 // Package broker talks to Kafka: fetch, produce, consumer group, offsets and
-// topic checks. Connections, TLS, SASL, metadata and routing are kafka-go's
+// topic checks. Connections come from internal/login, their pool, metadata and routing are kafka-go's
 // Transport; the requests of the data path are encoded here, so that record
 // batches go from the socket to a worker and back without being copied record
 // by record.
@@ -9,6 +9,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,9 +30,11 @@ type Config struct {
 	Brokers  []string // bootstrap addresses, host:port
 	ClientID string
 	Topics   []string // the topics whose metadata is kept; others are not seen
-	// Dial opens connections; nil: TCP. Tests put faults here.
+	// Dial opens connections, encrypted and logged in where that is wanted; nil: TCP. Tests put faults here.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	Log  *zap.Logger // nil: none
+	// ConnectTimeout is how long Dial and the first answer may take; 0: three seconds.
+	ConnectTimeout time.Duration
+	Log            *zap.Logger // nil: none
 }
 
 // AnyNode routes a request to whichever broker answers, over the connection
@@ -62,6 +65,7 @@ type Client struct {
 	brokers   []string
 	clientID  string
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	connect   time.Duration
 	log       *zap.Logger
 	formatter *kmsg.RequestFormatter
 
@@ -82,7 +86,7 @@ func NewClient(cfg Config) *Client {
 		log: cfg.Log,
 		transport: &kafka.Transport{
 			Dial:           cfg.Dial,
-			DialTimeout:    dialTimeout,
+			DialTimeout:    cmp.Or(cfg.ConnectTimeout, dialTimeout),
 			IdleTimeout:    idleTimeout,
 			MetadataTTL:    metadataTTL,
 			MetadataTopics: cfg.Topics,
@@ -92,6 +96,7 @@ func NewClient(cfg Config) *Client {
 		brokers:    cfg.Brokers,
 		clientID:   cfg.ClientID,
 		dial:       cfg.Dial,
+		connect:    cmp.Or(cfg.ConnectTimeout, dialTimeout),
 		refreshing: newLock(),
 		formatter:  kmsg.NewRequestFormatter(kmsg.FormatterClientID(cfg.ClientID)),
 	}

@@ -41,7 +41,7 @@ func (c *Client) JoinGroup(cfg GroupConfig) (*Group, error) {
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID:                cfg.Group,
 		Brokers:           c.brokers,
-		Dialer:            &kafka.Dialer{ClientID: c.memberName(cfg.Instance), Timeout: dialTimeout, DialFunc: c.dial},
+		Dialer:            &kafka.Dialer{ClientID: c.memberName(cfg.Instance), Timeout: c.connect, DialFunc: c.dial},
 		Topics:            cfg.Topics,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}},
 		HeartbeatInterval: heartbeatInterval,
