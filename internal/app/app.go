@@ -75,14 +75,14 @@ func (a *App) listen(cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enric
 	if cfg.Ops.Page == "" {
 		return nil
 	}
-	page := ops.Page{Source: newStatus(a, cfg, snap, e), Pprof: cfg.Ops.Pprof}
+	page := a.statusPage(cfg, newStatus(a, cfg, snap, e))
 	if cfg.Ops.Page == cfg.Ops.Listen {
 		err = a.ops.AddPage(page)
 	} else {
 		a.page, err = ops.ListenPage(cfg.Ops.Page, page)
 	}
 	switch {
-	case errors.Is(err, ops.ErrExposed):
+	case errors.Is(err, ops.ErrExposed), errors.Is(err, ops.ErrTLS):
 		if a.ops != nil {
 			err = errors.Join(err, a.ops.Close())
 		}
@@ -91,7 +91,8 @@ func (a *App) listen(cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enric
 		// Processes of one host often share a file. That one has no page is no reason for it not to work.
 		a.log.Warn("no status page", zap.Error(err))
 	default:
-		a.log.Info("serving the status page", zap.String("address", "http://"+a.PageAddr()+"/"))
+		a.log.Info("serving the status page", zap.String("address", a.PageURL()))
+		a.warnOfPage(cfg)
 	}
 	return nil
 }
@@ -132,18 +133,6 @@ func (a *App) OpsAddr() string {
 		return ""
 	}
 	return a.ops.Addr()
-}
-
-// PageAddr is the address of the status page, with the real port; "" if it is turned off.
-func (a *App) PageAddr() string {
-	switch {
-	case a.page != nil:
-		return a.page.Addr()
-	case a.ops != nil && a.ops.HasPage():
-		return a.ops.Addr()
-	default:
-		return ""
-	}
 }
 
 // Run works until ctx ends or a role fails; then it drains, commits and leaves the groups. The operator's

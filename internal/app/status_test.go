@@ -295,11 +295,26 @@ func TestPageIsNoReasonNotToWork(t *testing.T) {
 	require.Equal(t, 1, logs.FilterMessage("no status page").Len())
 }
 
-func TestPageIsOnLoopbackOnly(t *testing.T) {
-	cfg := configFor("127.0.0.1:1")
-	cfg.Ops.Page = "0.0.0.0:0"
-	_, err := app.New(cfg, zap.NewNop())
-	var mistake *app.ConfigError
-	require.ErrorAs(t, err, &mistake)
-	require.ErrorIs(t, err, ops.ErrExposed)
+// Beyond loopback the page wants to know who is there.
+func TestPageElsewhere(t *testing.T) {
+	open := configFor("127.0.0.1:1")
+	open.Ops.Page = "0.0.0.0:0"
+	broken := withPage(configFor("127.0.0.1:1"))
+	broken.Ops.TLS = config.ServerTLS{CertFile: "missing.pem", KeyFile: "missing.pem"}
+	for cfg, want := range map[*config.Config]error{open: ops.ErrExposed, broken: ops.ErrTLS} {
+		_, err := app.New(cfg, zap.NewNop())
+		var mistake *app.ConfigError
+		require.ErrorAs(t, err, &mistake)
+		require.ErrorIs(t, err, want)
+	}
+
+	open.Ops.Token = "correct-horse-battery"
+	core, logs := observer.New(zap.InfoLevel)
+	a, err := app.New(open, zap.New(core))
+	require.NoError(t, err)
+	require.Contains(t, a.PageURL(), "http://localhost:")
+	require.Equal(t, 1, logs.FilterMessageSnippet("goes over the network in the clear").Len())
+	for _, e := range logs.All() {
+		require.NotContains(t, fmt.Sprint(e.Message, e.ContextMap()), open.Ops.Token)
+	}
 }

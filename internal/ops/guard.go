@@ -1,23 +1,22 @@
 package ops
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
+
+	"go.uber.org/zap"
 )
 
-// ErrExposed says that the page's address can be reached from elsewhere.
-var ErrExposed = errors.New("is not a loopback address; the page shows the configuration and has no access control yet, so use 127.0.0.1, [::1] or localhost and reach it from elsewhere through `ssh -L` or `kubectl port-forward`")
-
-// guard lets through to the page what comes from this machine's user, be it by a browser or by
-// curl, and not what a browser sends because another site told it to:
+// guard lets through to the page what its user sends, be it by a browser or by curl, and not what a browser
+// sends because another site told it to:
 //
-//   - A name that resolves to a loopback address is not ours (DNS rebinding): the Host has to be.
+//   - A name that resolves to a loopback address is not ours (DNS rebinding): the Host has to be. On other addresses the
+//     page has any name, and a token or a certificate, which a browser keeps from other names.
 //   - What another site's page asks for or posts is refused. There is no CORS, so it could not read the
 //     answer anyway, but a profile costs CPU time.
-func guard(host string, page http.Handler) http.Handler {
+func guard(host string, loopback bool, page http.Handler) http.Handler {
 	posts := http.NewCrossOriginProtection()
 	posts.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "refused: sent by the page of another site", http.StatusForbidden)
@@ -25,7 +24,7 @@ func guard(host string, page http.Handler) http.Handler {
 	page = posts.Handler(page)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
-		if !ours(r.Host, host) {
+		if loopback && !ours(r.Host, host) {
 			http.Error(w, fmt.Sprintf("refused: the host %q is not this page's; use %s, localhost or a loopback address", r.Host, host), http.StatusMisdirectedRequest)
 			return
 		}
@@ -50,6 +49,19 @@ func ours(asked, configured string) bool {
 	}
 	ip := net.ParseIP(name)
 	return ip != nil && ip.IsLoopback()
+}
+
+// tellPanics logs a mistake of ours, which net/http's own log, of everybody's broken connections, would hide.
+func tellPanics(log *zap.Logger, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if mistake := recover(); mistake != nil {
+				log.Error("the status page made a mistake", zap.String("path", r.URL.Path), zap.Stack("stack"))
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		page.ServeHTTP(w, r)
+	})
 }
 
 // policy lets the page use its own style, script and icon, and nothing else.

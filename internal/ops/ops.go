@@ -2,14 +2,15 @@
 //
 // Health and metrics ([Listen]) show no payload and take no orders, so they may be on any
 // address. The page ([ListenPage], [Server.AddPage]) shows the configuration and takes pasted
-// events, so it is on loopback addresses only, and refuses what a browser sends
-// for a site that is not the page itself.
+// events, so beyond loopback addresses it wants a token or certificates of its visitors, and
+// it refuses what a browser sends for a site that is not the page itself.
 //
 // It knows nothing of Kafka or of call events: what it shows comes from a [Source].
 package ops
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
 )
 
 // Health is an answer to "is it well"; Reason says why not.
@@ -60,18 +62,36 @@ func Listen(addr string, metrics prometheus.Gatherer, live, ready func() Health)
 	return s, nil
 }
 
-// ListenPage opens the address for the page; Serve answers. ErrExposed is in the error if others could
-// reach it.
+// ListenPage opens the address for the page; Serve answers. ErrExposed is in the error if anybody could
+// reach it, ErrTLS if p.TLS cannot be read.
 func ListenPage(addr string, p Page) (*Server, error) {
+	var secure *tls.Config
+	if p.Log == nil {
+		p.Log = zap.NewNop()
+	}
+	if p.TLS.CertFile != "" {
+		var err error
+		if secure, err = p.TLS.load(p.Log); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrTLS, err)
+		}
+	}
 	s, err := open(addr, "ops.page")
 	if err != nil {
 		return nil, err
+	}
+	s.server.TLSConfig = secure
+	// That somebody does not get in is for debugging: whoever can reach the port could fill the log with it.
+	if s.server.ErrorLog, err = zap.NewStdLogAt(p.Log, zap.DebugLevel); err != nil {
+		return nil, errors.Join(fmt.Errorf("log for ops.page: %w", err), s.Close())
 	}
 	if err := s.AddPage(p); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
+
+// ErrTLS says that what ops.tls asks for cannot be had.
+var ErrTLS = errors.New("ops.tls")
 
 func open(addr, setting string) (*Server, error) {
 	host, _, err := net.SplitHostPort(addr)
@@ -93,6 +113,15 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // HasPage tells whether the page is served here.
 func (s *Server) HasPage() bool { return s.live != nil }
+
+// URL is the page's address for a browser on this machine.
+func (s *Server) URL() string {
+	host, port, err := net.SplitHostPort(s.Addr())
+	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+		host = "localhost" // an address to listen on, and not to go to
+	}
+	return map[bool]string{false: "http", true: "https"}[s.server.TLSConfig != nil] + "://" + net.JoinHostPort(host, port) + "/"
+}
 
 // Close gives the address up; it is for a server that does not come to Serve.
 func (s *Server) Close() error {
@@ -121,7 +150,11 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 	})
 	defer stop()
-	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.server.Serve
+	if s.server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.server.ServeTLS(l, "", "") }
+	}
+	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", s.Addr(), err)
 	}
 	<-ended

@@ -13,6 +13,8 @@ import (
 	"net/http/pprof"
 	"strings"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 //go:embed page.html page.css page.js icon.svg
@@ -21,7 +23,10 @@ var files embed.FS
 // Page is the status page.
 type Page struct {
 	Source Source
-	Pprof  bool // serve /debug/pprof as well
+	Pprof  bool        // serve /debug/pprof as well
+	Token  string      // what visitors have to give; "": nothing
+	TLS    TLS         // without files: in the clear
+	Log    *zap.Logger // nil: nothing is logged
 }
 
 // MaxEvent is the largest event that is explained, in bytes.
@@ -31,14 +36,22 @@ const MaxEvent = 1 << 20
 const maxForm = 3*MaxEvent + 1024
 
 // AddPage lets the server answer for the page too, on every path that it does not answer yet. ErrExposed
-// is in the error if others could reach its address.
+// is in the error if anybody could reach it, ErrTLS if p.TLS is asked for, which takes ListenPage.
 func (s *Server) AddPage(p Page) error {
-	if tcp, ok := s.listener.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+	tcp, ok := s.listener.Addr().(*net.TCPAddr)
+	loopback := ok && tcp.IP.IsLoopback()
+	if !loopback && !p.guarded() {
 		return fmt.Errorf("ops.page: %s %w", s.Addr(), ErrExposed)
+	}
+	if p.TLS.CertFile != "" && s.server.TLSConfig == nil {
+		return fmt.Errorf("%w: the page wants an address of its own, since probes and scrapes come in the clear", ErrTLS)
 	}
 	tmpl, err := template.ParseFS(files, "page.html")
 	if err != nil {
 		return fmt.Errorf("parse the status page: %w", err)
+	}
+	if p.Log == nil {
+		p.Log = zap.NewNop()
 	}
 	s.live = newLive(p.Source)
 	h := &handlers{source: p.Source, live: s.live, tmpl: tmpl}
@@ -60,7 +73,11 @@ func (s *Server) AddPage(p Page) error {
 		mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	s.mux.Handle("/", guard(s.host, mux))
+	var page http.Handler = mux
+	if p.Token != "" {
+		page = withToken(p.Token, page)
+	}
+	s.mux.Handle("/", tellPanics(p.Log, guard(s.host, loopback, page)))
 	return nil
 }
 

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/ops"
+)
+
+// statusPage is the page that the configuration asks for.
+func (a *App) statusPage(cfg *config.Config, s *status) ops.Page {
+	return ops.Page{
+		Source: s, Pprof: cfg.Ops.Pprof, Token: cfg.Ops.Token, TLS: ops.TLS(cfg.Ops.TLS), Log: a.log.Named("page"),
+	}
+}
+
+// warnOfPage says what an operator may not have thought of.
+func (a *App) warnOfPage(cfg *config.Config) {
+	if cfg.Ops.Token != "" && !cfg.Ops.TLS.On() && !config.Loopback(cfg.Ops.Page) {
+		a.log.Warn("the status page's token goes over the network in the clear: set ops.tls, or let something in front of it speak TLS", zap.String("address", cfg.Ops.Page))
+	}
+}
+
+// PageURL is where a browser on this machine finds the status page; "" if it is turned off.
+func (a *App) PageURL() string {
+	if s := a.pageServer(); s != nil {
+		return s.URL()
+	}
+	return ""
+}
+
+// PageAddr is the address of the status page, with the real port; "" if it is turned off.
+func (a *App) PageAddr() string {
+	if s := a.pageServer(); s != nil {
+		return s.Addr()
+	}
+	return ""
+}
+
+func (a *App) pageServer() *ops.Server {
+	switch {
+	case a.page != nil:
+		return a.page
+	case a.ops != nil && a.ops.HasPage():
+		return a.ops
+	default:
+		return nil
+	}
+}
