@@ -6,8 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"runtime/debug"
 	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,7 +25,6 @@ import (
 	"github.com/callstream/enricher/internal/ops"
 	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/pkg/catalog"
-	"github.com/callstream/enricher/pkg/enrich"
 )
 
 // App is the program, made and not yet running.
@@ -27,25 +32,22 @@ type App struct {
 	log       *zap.Logger
 	client    *broker.Client
 	pipelines []*pipeline.Pipeline // one for each role
-	ops       *ops.Server          // nil: turned off
-	page      *ops.Server          // the status page's; nil: turned off, or served by ops
+	load      func() (*config.Config, error)
+	current   atomic.Pointer[settings]
+	reloading sync.Mutex
+	reloads   *reloads
+	ops       *ops.Server // nil: turned off
+	page      *ops.Server // the status page's; nil: turned off, or served by ops
 }
 
 // New makes everything that can be made without a broker, so that mistakes show before the
 // group is joined. A *ConfigError is the configuration's fault.
 func New(cfg *config.Config, log *zap.Logger) (*App, error) {
-	snap, err := Catalog(cfg)
-	switch {
-	case errors.Is(err, catalog.ErrPolicy):
-		return nil, &ConfigError{err}
-	case err != nil:
-		return nil, &ConfigError{fmt.Errorf("catalog.overlays: %w", err)}
-	}
-	enricher, err := enrich.New(snap, EnrichOptions(cfg))
+	start, err := newSettings(cfg)
 	if err != nil {
-		return nil, &ConfigError{fmt.Errorf("enrich: %w", err)}
+		return nil, err
 	}
-	roles, topics, err := pipelineConfigs(cfg)
+	roles, topics, err := pipelineConfigs(start)
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
@@ -54,20 +56,26 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 		return nil, &ConfigError{err}
 	}
 	a := &App{log: log, client: client}
+	a.current.Store(start)
+	a.reloads = newReloads(a)
 	for _, role := range roles {
-		a.pipelines = append(a.pipelines, pipeline.New(role, client, enricher, log.Named(role.Role.String())))
+		a.pipelines = append(a.pipelines, pipeline.New(role, client, log.Named(role.Role.String())))
 	}
-	if err := a.listen(cfg, snap, enricher); err != nil {
+	if err := a.listen(cfg); err != nil {
 		return nil, err
 	}
-	log.Info("catalog", zap.String("id", snap.ID()), zap.Int("entries", len(snap.Entries())))
+	log.Info("catalog", zap.String("id", start.snap.ID()), zap.Int("entries", len(start.snap.Entries())))
 	return a, nil
 }
 
+// ReloadFrom says how the configuration is read again: from its file, checked as at the start. Without it, it cannot be. Before
+// Run.
+func (a *App) ReloadFrom(load func() (*config.Config, error)) { a.load = load }
+
 // listen opens the operator's addresses.
-func (a *App) listen(cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enricher) (err error) {
+func (a *App) listen(cfg *config.Config) (err error) {
 	if cfg.Ops.Listen != "" {
-		if a.ops, err = ops.Listen(cfg.Ops.Listen, a.metrics(snap), a.live, a.ready); err != nil {
+		if a.ops, err = ops.Listen(cfg.Ops.Listen, a.metrics(), a.live, a.ready); err != nil {
 			return fmt.Errorf("start: %w", err)
 		}
 		a.log.Info("serving /livez, /readyz and /metrics", zap.String("address", a.ops.Addr()))
@@ -75,7 +83,7 @@ func (a *App) listen(cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enric
 	if cfg.Ops.Page == "" {
 		return nil
 	}
-	page := a.statusPage(cfg, newStatus(a, cfg, snap, e))
+	page := a.statusPage(cfg, newStatus(a))
 	if cfg.Ops.Page == cfg.Ops.Listen {
 		err = a.ops.AddPage(page)
 	} else {
@@ -96,6 +104,9 @@ func (a *App) listen(cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enric
 	}
 	return nil
 }
+
+// now is what is in force.
+func (a *App) now() *settings { return a.current.Load() }
 
 // Catalog is the one that a configuration asks for: the built-in one, its overlays and then more, and its
 // policies.
@@ -148,6 +159,16 @@ func (a *App) Run(ctx context.Context) error {
 		}
 	}
 	roles, rolesCtx := errgroup.WithContext(ctx)
+	looks, asked := time.NewTicker(lookEvery), make(chan os.Signal, 1)
+	defer looks.Stop()
+	if a.load != nil {
+		signal.Notify(asked, syscall.SIGHUP)
+		defer signal.Stop(asked)
+	}
+	roles.Go(func() error {
+		a.watchFiles(rolesCtx, looks.C, asked)
+		return nil
+	})
 	for _, p := range a.pipelines {
 		roles.Go(func() error {
 			err := p.Run(rolesCtx)
@@ -161,14 +182,10 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, serving.Wait())
 }
 
-func (a *App) metrics(snap *catalog.Snapshot) prometheus.Gatherer {
+func (a *App) metrics() prometheus.Gatherer {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: "enricher", Name: "build_info", Help: "1; the labels say which program and which catalog run.",
-	}, []string{"version", "catalog"})
-	info.WithLabelValues(version(), snap.ID()).Set(1)
-	reg.MustRegister(info)
+	reg.MustRegister(a.reloads)
 	for _, p := range a.pipelines {
 		p.Register(reg)
 	}

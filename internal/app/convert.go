@@ -46,16 +46,21 @@ func newClient(cfg *config.Config, topics []string, log *zap.Logger) (*broker.Cl
 }
 
 // pipelineConfigs is what the pipelines of this process's roles want, and all topics that they use.
-func pipelineConfigs(cfg *config.Config) (roles []pipeline.Config, topics []string, err error) {
-	filter, err := pipelineConfig(cfg)
+func pipelineConfigs(s *settings) (roles []pipeline.Config, topics []string, err error) {
+	filter, err := pipelineConfig(s.cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, role := range cfg.Roles {
+	rules, err := newRules(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, role := range s.cfg.Roles {
 		p := filter
 		if role == config.RoleDelay {
-			p = delayConfig(cfg, filter)
+			p = delayConfig(s.cfg, filter)
 		}
+		p.Rules = rules.of(p.Role)
 		roles = append(roles, p)
 		topics = append(topics, p.AllTopics()...)
 	}
@@ -66,7 +71,7 @@ func pipelineConfigs(cfg *config.Config) (roles []pipeline.Config, topics []stri
 // delayConfig is the part that the pipeline of the delay role wants.
 func delayConfig(cfg *config.Config, p pipeline.Config) pipeline.Config {
 	p.Role, p.Group, p.Output = pipeline.Delay, cfg.DelayGroup(), cfg.Retry.Due
-	p.Topics, p.Routes, p.Drop = nil, nil, [enrich.NumOutcomes]bool{}
+	p.Topics = nil
 	for _, tier := range cfg.Retry.Tiers {
 		p.Topics = append(p.Topics, tier.Topic)
 	}
@@ -92,15 +97,6 @@ func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
 	if p.Instance == "" {
 		if p.Instance, err = os.Hostname(); err != nil {
 			return pipeline.Config{}, fmt.Errorf("kafka.instance is not set, and the host name cannot be had: %w", err)
-		}
-	}
-	p.Drop = Drops(cfg)
-	if p.Routes, err = Routes(cfg); err != nil {
-		return pipeline.Config{}, err
-	}
-	if cfg.Retry.On() {
-		if p.Retry, err = loop(&cfg.Retry); err != nil {
-			return pipeline.Config{}, fmt.Errorf("retry: %w", err)
 		}
 	}
 	return p, nil

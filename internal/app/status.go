@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/callstream/enricher/internal/broker"
-	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/ops"
 	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/pkg/catalog"
@@ -22,17 +21,14 @@ import (
 
 // status tells the status page of this process. It keeps nothing: each figure is read where it is kept.
 type status struct {
-	app      *App
-	cfg      *config.Config
-	snap     *catalog.Snapshot
-	enricher *enrich.Enricher
-	started  time.Time
-	version  string
-	times    histograms
+	app     *App
+	started time.Time
+	version string
+	times   histograms
 }
 
-func newStatus(a *App, cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enricher) *status {
-	s := &status{app: a, cfg: cfg, snap: snap, enricher: e, started: time.Now(), version: version(), times: histograms{prometheus.NewRegistry()}}
+func newStatus(a *App) *status {
+	s := &status{app: a, started: time.Now(), version: version(), times: histograms{prometheus.NewRegistry()}}
 	for _, p := range a.pipelines {
 		p.Register(s.times)
 	}
@@ -42,12 +38,12 @@ func newStatus(a *App, cfg *config.Config, snap *catalog.Snapshot, e *enrich.Enr
 // Status implements ops.Source.
 func (s *status) Status() *ops.Status {
 	st := &ops.Status{
-		At: time.Now(), Started: s.started, Version: s.version, Go: runtime.Version(), Catalog: s.snap.ID(), Ready: s.app.ready(),
-		Faults: []ops.Count{}, Codes: []ops.Code{}, Routes: []ops.Count{},
+		At: time.Now(), Started: s.started, Version: s.version, Go: runtime.Version(), Catalog: s.app.now().snap.ID(), Ready: s.app.ready(),
+		Reload: s.app.reloads.last.Load(), Faults: []ops.Count{}, Codes: []ops.Code{}, Routes: []ops.Count{},
 	}
-	if s.cfg.Retry.On() {
+	if s.app.now().cfg.Retry.On() {
 		st.Retry = &ops.Retry{GaveUp: []ops.Count{}}
-		for _, tier := range s.cfg.Retry.Tiers {
+		for _, tier := range s.app.now().cfg.Retry.Tiers {
 			st.Retry.Tiers = append(st.Retry.Tiers, ops.Tier{Topic: tier.Topic, WaitS: tier.Wait.Seconds()})
 		}
 	}
@@ -83,7 +79,7 @@ func (s *status) Status() *ops.Status {
 func (s *status) role(p *pipeline.Pipeline, t *pipeline.Totals, lags []pipeline.Lag) ops.Role {
 	state := p.State()
 	r := ops.Role{
-		Name: p.Role().String(), State: state.String(), Reason: state.Reason(), Group: s.cfg.Input.Group, Ledger: t.String(),
+		Name: p.Role().String(), State: state.String(), Reason: state.Reason(), Group: s.app.now().cfg.Input.Group, Ledger: t.String(),
 		Events: ops.Count{Name: "events", N: t.In}, DeadLetters: counts(t.Reasons), Abandoned: t.Abandoned, Partitions: []ops.Partition{},
 	}
 	if p.Role() == pipeline.Delay {
@@ -91,7 +87,7 @@ func (s *status) role(p *pipeline.Pipeline, t *pipeline.Totals, lags []pipeline.
 		for _, n := range t.GaveUp {
 			gaveUp += n
 		}
-		r.Group = s.cfg.DelayGroup()
+		r.Group = s.app.now().cfg.DelayGroup()
 		r.Became = []ops.Count{
 			{Name: "due", N: t.Output}, {Name: "moved", N: t.Moved}, {Name: "gave_up", N: gaveUp}, {Name: "cancelled", N: t.Cancelled}, {Name: "dead_lettered", N: t.Dead},
 		}
@@ -118,7 +114,7 @@ func (s *status) causes(st *ops.Status, t *pipeline.Totals) {
 	faults := map[string]int64{}
 	for code, n := range t.Codes {
 		c := ops.Code{Code: code, N: n}
-		if e, ok := s.snap.Lookup(code); ok {
+		if e, ok := s.app.now().snap.Lookup(code); ok {
 			c.Name, c.Fault, c.Class, c.Retryable = e.Name, string(e.Fault), string(e.Retry.Class), s.redials(e)
 		}
 		faults[cmp.Or(c.Fault, "not in the catalog")] += n
@@ -130,8 +126,8 @@ func (s *status) causes(st *ops.Status, t *pipeline.Totals) {
 	slices.SortFunc(st.Codes, func(a, b ops.Code) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Code, b.Code)) })
 	st.OtherCodes, st.Faults = t.OtherCodes, counts(faults)
 	slices.SortStableFunc(st.Faults, func(a, b ops.Count) int { return cmp.Compare(b.N, a.N) })
-	for i := range s.cfg.Routes {
-		name := s.cfg.Routes[i].Name
+	for i := range s.app.now().cfg.Routes {
+		name := s.app.now().cfg.Routes[i].Name
 		st.Routes = append(st.Routes, ops.Count{Name: name, N: t.Routes[name]})
 	}
 }
@@ -144,7 +140,7 @@ func (s *status) redials(e *catalog.Entry) bool {
 	case catalog.ClassNone, catalog.ClassNever, catalog.ClassManual, catalog.ClassAfterFix:
 		return false
 	}
-	return e.Retry.Auto == catalog.AutoAllowed || e.Retry.Auto == catalog.AutoOptIn && (e.Retry.OptedIn || slices.Contains(s.cfg.Enrich.OptIn, e.Code))
+	return e.Retry.Auto == catalog.AutoAllowed || e.Retry.Auto == catalog.AutoOptIn && (e.Retry.OptedIn || slices.Contains(s.app.now().cfg.Enrich.OptIn, e.Code))
 }
 
 // fillRetry adds what one role knows of the retry loop.
@@ -199,20 +195,20 @@ func counts(m map[string]int64) []ops.Count {
 
 // Explain implements ops.Source.
 func (s *status) Explain(event []byte) ops.Explanation {
-	x := s.enricher.Explain(&enrich.Record{Value: event, TimestampMS: time.Now().UnixMilli()})
+	x := s.app.now().enricher.Explain(&enrich.Record{Value: event, TimestampMS: time.Now().UnixMilli()})
 	return ops.Explanation{Text: x.String(), Data: x}
 }
 
 // Config implements ops.Source.
-func (s *status) Config() ([]byte, error) { return s.cfg.YAML() }
+func (s *status) Config() ([]byte, error) { return s.app.now().cfg.YAML() }
 
 // Search implements ops.Source.
 func (s *status) Search(query string) []ops.Entry {
 	query = strings.TrimSpace(query)
 	words := strings.Fields(strings.ToLower(query))
-	named, _ := s.snap.LookupName(query)
+	named, _ := s.app.now().snap.LookupName(query)
 	var found, others []ops.Entry // what is exactly it comes first
-	entries := s.snap.Entries()
+	entries := s.app.now().snap.Entries()
 	for i := range entries {
 		e := &entries[i]
 		exact := query != "" && (strconv.Itoa(int(e.Code)) == query || named != nil && named.Code == e.Code)

@@ -16,6 +16,8 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -60,7 +62,7 @@ const (
 // Client sends requests to the brokers of one cluster. It is safe for
 // concurrent use.
 type Client struct {
-	transport *kafka.Transport
+	transport atomic.Pointer[kafka.Transport] // replaced by Watch
 	addr      net.Addr
 	brokers   []string
 	clientID  string
@@ -71,6 +73,9 @@ type Client struct {
 
 	refreshing lock
 	refreshed  time.Time
+
+	mu      sync.Mutex
+	retired []func() // close what Watch has replaced
 }
 
 // NewClient prepares a client; it connects with the first request.
@@ -82,16 +87,8 @@ func NewClient(cfg Config) *Client {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Client{
-		log: cfg.Log,
-		transport: &kafka.Transport{
-			Dial:           cfg.Dial,
-			DialTimeout:    cmp.Or(cfg.ConnectTimeout, dialTimeout),
-			IdleTimeout:    idleTimeout,
-			MetadataTTL:    metadataTTL,
-			MetadataTopics: cfg.Topics,
-			ClientID:       cfg.ClientID,
-		},
+	c := &Client{
+		log:        cfg.Log,
 		addr:       kafka.TCP(cfg.Brokers...),
 		brokers:    cfg.Brokers,
 		clientID:   cfg.ClientID,
@@ -100,13 +97,29 @@ func NewClient(cfg Config) *Client {
 		refreshing: newLock(),
 		formatter:  kmsg.NewRequestFormatter(kmsg.FormatterClientID(cfg.ClientID)),
 	}
+	c.transport.Store(&kafka.Transport{
+		Dial:           cfg.Dial,
+		DialTimeout:    c.connect,
+		IdleTimeout:    idleTimeout,
+		MetadataTTL:    metadataTTL,
+		MetadataTopics: cfg.Topics,
+		ClientID:       cfg.ClientID,
+	})
+	return c
 }
 
 // Brokers are the addresses that the client began with.
 func (c *Client) Brokers() []string { return c.brokers }
 
 // Close closes the idle connections; those in use close when they fall idle.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, retire := range c.retired {
+		retire()
+	}
+	c.transport.Load().CloseIdleConnections()
+}
 
 // Request sends req, whose version must be set, to a broker and waits for the
 // answer for at most ten seconds. Error codes inside the answer are the
@@ -132,7 +145,7 @@ func nodeName(node int32) string {
 func (c *Client) roundTrip(ctx context.Context, m protocol.Message, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if _, err := c.transport.RoundTrip(ctx, c.addr, m); err != nil {
+	if _, err := c.transport.Load().RoundTrip(ctx, c.addr, m); err != nil {
 		return c.explain(err)
 	}
 	return nil
@@ -150,10 +163,14 @@ func (c *Client) explain(err error) error {
 
 // Layout is the cached view of the cluster: no request, no copy, read only.
 func (c *Client) Layout(ctx context.Context) (protocol.Cluster, error) {
+	return c.layoutOf(ctx, c.transport.Load())
+}
+
+func (c *Client) layoutOf(ctx context.Context, t *kafka.Transport) (protocol.Cluster, error) {
 	var l layoutPeek
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := c.transport.RoundTrip(ctx, c.addr, &l)
+	_, err := t.RoundTrip(ctx, c.addr, &l)
 	if errors.Is(err, errPeek) {
 		return l.cluster, nil
 	}
@@ -187,7 +204,7 @@ func (c *Client) Refresh(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	_, _ = c.transport.RoundTrip(ctx, c.addr, wake{}) // if it fails, the periodic refresh goes on
+	_, _ = c.transport.Load().RoundTrip(ctx, c.addr, wake{}) // if it fails, the periodic refresh goes on
 	c.refreshed = time.Now()
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,8 +28,7 @@ type ProducerConfig struct {
 
 // Producer sends record batches, idempotently: sequence numbers let the broker
 // drop a batch that was sent twice because its acknowledgement was lost.
-// Queues are made before Run; they are filled by any goroutine and sent by one
-// goroutine for each broker.
+// Queues are filled by any goroutine and sent by one goroutine for each broker.
 //
 // Records are counted in epochs. Cut ends one: what was appended before it and what
 // comes after it are never in one batch. With a transaction, an epoch is one
@@ -41,8 +41,8 @@ type Producer struct {
 	log    *zap.Logger
 	ids    identifier
 
-	queues     []*Queue
-	batchBytes int
+	queues     atomic.Pointer[[]*Queue] // grown by Queue, never changed
+	batchBytes atomic.Int64
 	spare      spares
 
 	mu      sync.Mutex
@@ -121,18 +121,29 @@ func NewProducer(c *Client, cfg ProducerConfig) *Producer {
 	return p
 }
 
-// Queue makes the queue of one output partition. acked counts its acknowledged records.
-// All queues must be made before Run.
+// Queue makes the queue of one output partition. acked counts its acknowledged records. Before Run, or while the
+// producer works; one caller at a time, and once for each partition.
 func (p *Producer) Queue(tp TopicPartition, acked *atomic.Int64) *Queue {
 	q := &Queue{TopicPartition: tp, producer: p, acked: acked, node: -1}
 	q.room.L = &q.mu
-	p.queues = append(p.queues, q)
+	all := append(slices.Clone(p.all()), q)
+	p.queues.Store(&all)
 	// Each queue has one batch open and maxLine behind it, so this bound is also
-	// the bound of the whole.
-	share := p.cfg.BufferBytes / int64(len(p.queues)*(maxLine+1))
-	p.batchBytes = int(min(max(share, minBatchBytes), int64(p.cfg.BatchBytes)))
+	// the bound of the whole. Batches that were begun before may be larger.
+	share := p.cfg.BufferBytes / int64(len(all)*(maxLine+1))
+	p.batchBytes.Store(min(max(share, minBatchBytes), int64(p.cfg.BatchBytes)))
 	return q
 }
+
+func (p *Producer) all() []*Queue {
+	if queues := p.queues.Load(); queues != nil {
+		return *queues
+	}
+	return nil
+}
+
+// LimitBatches makes batches no larger than this: another topic takes less. Before Queue, by the same caller.
+func (p *Producer) LimitBatches(bytes int) { p.cfg.BatchBytes = min(p.cfg.BatchBytes, bytes) }
 
 // Run sends until ctx ends or something fails that trying again cannot mend.
 func (p *Producer) Run(ctx context.Context) error {
@@ -158,7 +169,7 @@ func (p *Producer) Run(ctx context.Context) error {
 
 // Cut ends the epoch and returns it. Nobody may append during Cut.
 func (p *Producer) Cut() (epoch uint64) {
-	for _, q := range p.queues {
+	for _, q := range p.all() {
 		q.cut()
 	}
 	p.draining.Store(true)
@@ -168,7 +179,7 @@ func (p *Producer) Cut() (epoch uint64) {
 		s.hurry()
 	}
 	p.mu.Unlock()
-	for _, q := range p.queues {
+	for _, q := range p.all() {
 		q.offer()
 	}
 	return epoch
@@ -214,7 +225,7 @@ func (p *Producer) Merge() {
 func (p *Producer) raiseSendEpoch(epoch uint64) {
 	if p.sendEpoch.Load() < epoch {
 		p.sendEpoch.Store(epoch)
-		for _, q := range p.queues {
+		for _, q := range p.all() {
 			q.offer()
 		}
 	}
@@ -249,7 +260,7 @@ func (p *Producer) settled(epoch uint64) {
 // cannot be finished in time. It returns the number of records forgotten. Nobody
 // may append meanwhile.
 func (p *Producer) Recover(ctx context.Context) (forgotten int64, err error) {
-	for _, q := range p.queues {
+	for _, q := range p.all() {
 		forgotten += q.discard()
 	}
 	// What was on the wire may or may not have used its sequence numbers.
@@ -310,7 +321,7 @@ func (p *Producer) interrupt(err error) {
 func (p *Producer) signalInterrupt() { signal(p.interrupted) }
 
 func (p *Producer) wakeAll() {
-	for _, q := range p.queues {
+	for _, q := range p.all() {
 		q.wake()
 	}
 }

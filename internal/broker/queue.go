@@ -89,7 +89,7 @@ const maxLine = 2
 func (q *Queue) Append(ctx context.Context, rec *Record) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.open != nil && q.open.build.Size()+recordSize(rec) > q.producer.batchBytes {
+	if q.open != nil && int64(q.open.build.Size()+recordSize(rec)) > q.producer.batchBytes.Load() {
 		if err := q.rotate(ctx); err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (q *Queue) wake() {
 
 func (q *Queue) newBatch() *batch {
 	b := q.producer.spare.take()
-	b.build.Expect(q.producer.batchBytes)
+	b.build.Expect(int(q.producer.batchBytes.Load()))
 	b.epoch, b.state, b.sentAs = q.producer.fillEpoch.Load(), filling, 0
 	q.producer.opened(b.epoch)
 	return b

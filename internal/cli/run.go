@@ -25,6 +25,9 @@ func newRun(w *world) *cobra.Command {
 		Long: `Run the filter: read raw call events from Kafka, enrich them, write them. With the role
 delay (roles, or enricher delay) hold the calls of the retry loop until they are due.
 
+What changes in its file and in the overlays is taken up while it runs, as far as that can
+be (docs/configuration.md): within ten seconds, or at once on SIGHUP.
+
 It stops on SIGTERM or SIGINT: it finishes what is in flight within
 limits.shutdown_timeout, commits and leaves the group. A second signal ends it at
 once; nothing is lost then either, since only what was acknowledged is committed.`,
@@ -65,20 +68,20 @@ func newService(w *world, cmd *cobra.Command, adapt func(*config.Config) error) 
 			return usagef("%s wants a configuration: -c FILE; config/minimal.yaml is one to start from", cmd.Name())
 		}
 
-		cfg, err := loadConfig(file)
-		if err != nil {
-			return err
+		load := func() (*config.Config, error) {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return nil, err
+			}
+
+			if instance != "" {
+				cfg.Kafka.Instance = instance
+			}
+
+			return cfg, adapt(cfg)
 		}
 
-		if instance != "" {
-			cfg.Kafka.Instance = instance
-		}
-
-		if err := adapt(cfg); err != nil {
-			return err
-		}
-
-		return serve(cmd, w, cfg)
+		return serve(cmd, w, load)
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file")
 	cmd.Flags().StringVar(&instance, "instance", "", "name of this process among those of its group, the same after a restart (default kafka.instance, else the host name)")
@@ -86,7 +89,12 @@ func newService(w *world, cmd *cobra.Command, adapt func(*config.Config) error) 
 	return cmd
 }
 
-func serve(cmd *cobra.Command, w *world, cfg *config.Config) error {
+func serve(cmd *cobra.Command, w *world, load func() (*config.Config, error)) error {
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+
 	log := w.logger(cfg.Log)
 	defer log.Sync() //nolint:errcheck // a terminal or a pipe cannot be synced
 
@@ -98,6 +106,8 @@ func serve(cmd *cobra.Command, w *world, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", cmd.Name(), err)
 	}
+
+	a.ReloadFrom(load)
 
 	if err := a.Run(cmd.Context()); err != nil {
 		return fmt.Errorf("%s: %w", cmd.Name(), err)

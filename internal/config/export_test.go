@@ -9,3 +9,6 @@ func KeyPaths() []string {
 
 	return out
 }
+
+// LiveKeys are those that can change in a running process.
+func LiveKeys() []string { return liveKeys() }

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -23,10 +24,11 @@ var files embed.FS
 // Page is the status page.
 type Page struct {
 	Source Source
-	Pprof  bool        // serve /debug/pprof as well
-	Token  string      // what visitors have to give; "": nothing
-	TLS    TLS         // without files: in the clear
-	Log    *zap.Logger // nil: nothing is logged
+	Reload func(context.Context) Reload // reads the configuration again
+	Pprof  bool                         // serve /debug/pprof as well
+	Token  string                       // what visitors have to give; "": nothing
+	TLS    TLS                          // without files: in the clear
+	Log    *zap.Logger                  // nil: nothing is logged
 }
 
 // MaxEvent is the largest event that is explained, in bytes.
@@ -54,7 +56,7 @@ func (s *Server) AddPage(p Page) error {
 		p.Log = zap.NewNop()
 	}
 	s.live = newLive(p.Source)
-	h := &handlers{source: p.Source, live: s.live, tmpl: tmpl}
+	h := &handlers{source: p.Source, again: p.Reload, live: s.live, tmpl: tmpl}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", h.page)
 	mux.HandleFunc("POST /{$}", h.explainOnPage)
@@ -62,6 +64,7 @@ func (s *Server) AddPage(p Page) error {
 	mux.HandleFunc("GET /api/catalog", h.catalog)
 	mux.HandleFunc("POST /api/explain", h.explain)
 	mux.HandleFunc("GET /api/config", h.config)
+	mux.HandleFunc("POST /-/reload", h.reload)
 	for _, name := range []string{"page.css", "page.js", "icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
 	}
@@ -83,6 +86,7 @@ func (s *Server) AddPage(p Page) error {
 
 type handlers struct {
 	source Source
+	again  func(context.Context) Reload
 	live   *live
 	tmpl   *template.Template
 }

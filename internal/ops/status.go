@@ -23,6 +23,7 @@ type Status struct {
 	Go         string    `json:"go"`
 	Catalog    string    `json:"catalog"` // its id
 	Ready      Health    `json:"ready"`
+	Reload     *Reload   `json:"reload,omitempty"` // nil: the configuration is as it was at the start
 	Roles      []Role    `json:"roles"` // the same ones in the same order as long as the process runs
 	Faults     []Count   `json:"faults"`
 	Codes      []Code    `json:"codes"`       // by falling count

@@ -14,13 +14,13 @@ import (
 )
 
 func TestTallyAllocatesNothing(t *testing.T) {
-	results, l, tally := outcomes(t), newLedger(nil, nil), newTally(0, 0)
+	results, l, tally := outcomes(t), newLedger(nil), newTally(0, 0)
 	require.Zero(t, testing.AllocsPerRun(10, func() {
 		for _, res := range results {
 			tally.event(res)
 			tally.account.Output++
 		}
-		tally.flush(l, broker.TopicPartition{Topic: "in"})
+		tally.flush(l, broker.TopicPartition{Topic: "in"}, nil)
 	}))
 	require.EqualValues(t, 11*len(results), l.Totals().In)
 }

@@ -80,7 +80,8 @@ func newPath(tb testing.TB, pc pathCase) *path {
 	client := broker.NewClient(broker.Config{Brokers: []string{"memory:9092"}, ClientID: "bench", Topics: cfg.AllTopics(), Dial: mb.dial})
 	e, err := enrich.New(catalog.Default(), enrich.DefaultOptions())
 	require.NoError(tb, err)
-	p := New(cfg, client, e, zap.NewNop())
+	cfg.Enricher = e
+	p := New(cfg, client, zap.NewNop())
 	require.NoError(tb, p.prepare(ctx))
 	sent := make(chan error, 1)
 	go func() { sent <- p.producer.Run(ctx) }()
@@ -140,7 +141,7 @@ func (b *path) chunk() {
 	if err := b.w.chunk(&chunk{records: b.input}); err != nil {
 		b.tb.Fatal(err)
 	}
-	b.w.tally.flush(b.p.Ledger, b.w.part.TopicPartition)
+	b.w.flush()
 }
 
 // drain waits until all that was handed over is acknowledged.
@@ -245,7 +246,7 @@ func outcomes(tb testing.TB) []*enrich.Result {
 
 // BenchmarkTally is the count of an event, and of a chunk of a thousand into the ledger.
 func BenchmarkTally(b *testing.B) {
-	results, l := outcomes(b), newLedger(nil, nil)
+	results, l := outcomes(b), newLedger(nil)
 	b.Run("event", func(b *testing.B) {
 		t := newTally(0, 0)
 		for i := 0; b.Loop(); i++ {
@@ -259,7 +260,7 @@ func BenchmarkTally(b *testing.B) {
 			for _, res := range results {
 				t.event(res)
 			}
-			t.flush(l, broker.TopicPartition{Topic: "in"})
+			t.flush(l, broker.TopicPartition{Topic: "in"}, nil)
 		}
 	})
 }

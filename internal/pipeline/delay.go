@@ -24,7 +24,6 @@ const reasonNotRetry = "not_a_retry"
 type delay struct {
 	*worker
 
-	cfg    *Retry
 	waitMS int64
 	grant  retry.Grant // of the session's rail
 	late   prometheus.Observer
@@ -39,10 +38,10 @@ type delay struct {
 
 func newDelay(w *worker) *delay {
 	d := &delay{
-		worker: w, cfg: w.p.cfg.Retry, late: w.p.Metrics.late.WithLabelValues(w.part.Topic),
+		worker: w, late: w.p.Metrics.late.WithLabelValues(w.part.Topic),
 		drops: append(retry.HeaderNames(), headerGaveUp), dueDrops: append(retry.HeaderNames(), headerGaveUp, headerAttempt),
 	}
-	for _, tier := range d.cfg.Loop.Tiers() {
+	for _, tier := range w.p.cfg.Retry.Loop.Tiers() {
 		if tier.Topic == w.part.Topic {
 			d.waitMS = tier.Wait.Milliseconds()
 		}
@@ -70,7 +69,7 @@ func (d *delay) record(rec *recordbatch.Record) (until int64, err error) {
 		d.tally.account.Cancelled++
 		return 0, nil
 	}
-	way := d.cfg.Loop.Release(now, &order)
+	way := d.rules.Retry.Loop.Release(now, &order)
 	if way.Place == retry.ToDue {
 		if wait := d.notYet(now); wait > 0 {
 			return now + wait, nil
@@ -89,7 +88,7 @@ func (d *delay) notYet(now int64) int64 {
 	if d.p.cancelsBehind(now) > cancelsWithin.Milliseconds() {
 		return time.Second.Milliseconds()
 	}
-	return d.s.rail.Take(&d.grant, now)
+	return d.s.railOf(d.rules).Take(&d.grant, now)
 }
 
 // order reads the headers that the filter wrote.

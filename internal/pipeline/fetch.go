@@ -93,7 +93,7 @@ func (s *session) watchCounts(layout protocol.Cluster) {
 			s.fail(s.grown(topic, i))
 		}
 	}
-	for _, t := range s.p.targets() {
+	for _, t := range s.p.allTargets() {
 		if n := len(layout.Topics[t.topic].Partitions); n > len(t.queues) && !t.grown {
 			t.grown = true
 			s.p.log.Warn("topic has more partitions than at the start; they get nothing until all instances are restarted", zap.String("topic", t.topic), zap.Int("partitions", n), zap.Int("at_start", len(t.queues)))

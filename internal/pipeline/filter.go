@@ -29,12 +29,13 @@ type filter struct {
 	marks  []retry.Header
 	extra  []recordbatch.Header
 	drop   []string
+	dropOf *rules // that drop was made for
 }
 
 // record takes one raw event to the one place it belongs, and its copies to the routes and the retry loop.
 func (f *filter) record(rec *recordbatch.Record) (until int64, err error) {
 	f.raw = enrich.Record{Key: rec.Key, Value: rec.Value, TimestampMS: rec.Timestamp, HeaderAttempt: attemptHeader(rec.Headers)}
-	f.p.enricher.Enrich(&f.raw, &f.result)
+	f.rules.Enricher.Enrich(&f.raw, &f.result)
 	f.outgoing(rec)
 	if err := f.place(rec); err != nil {
 		return 0, err // not counted: it went nowhere, and comes again
@@ -60,13 +61,13 @@ func (f *filter) outgoing(rec *recordbatch.Record) {
 func (f *filter) place(rec *recordbatch.Record) error {
 	res := &f.result
 	limit, limiting := math.MaxInt, ""
-	toOutput := res.Outcome != enrich.Malformed && !f.p.cfg.Drop[res.Outcome]
+	toOutput := res.Outcome != enrich.Malformed && !f.rules.Drop[res.Outcome]
 	if toOutput {
 		limit, limiting = f.p.output.maxRecord, f.p.output.topic
 	}
 	f.matched = f.matched[:0]
-	for i, t := range f.p.routes {
-		if f.p.cfg.Routes[i].Match.Matches(res) {
+	for i, t := range f.rules.routes {
+		if f.rules.Routes[i].Match.Matches(res) {
 			f.matched = append(f.matched, i)
 			if t.maxRecord < limit {
 				limit, limiting = t.maxRecord, t.topic
@@ -85,7 +86,7 @@ func (f *filter) place(rec *recordbatch.Record) error {
 		}
 	}
 	for _, i := range f.matched {
-		if err := f.append(f.p.routes[i], rec, &f.out); err != nil {
+		if err := f.append(f.rules.routes[i], rec, &f.out); err != nil {
 			return err
 		}
 		f.tally.routes[i]++
@@ -112,7 +113,7 @@ func tooLarge(size int, topic string, limit int) string {
 // loop decides whether the event begins a wait for a redial, or is given up, and prepares the copy
 // that says so. It returns where that goes, or nil.
 func (f *filter) loop(rec *recordbatch.Record) *target {
-	cfg, advice := f.p.cfg.Retry, &f.result.Advice
+	cfg, advice := f.rules.Retry, &f.result.Advice
 	if cfg == nil || !advice.Retryable && advice.Reason != enrich.AdviseAttemptsExhausted {
 		return nil
 	}
@@ -163,8 +164,8 @@ func (f *filter) loopHeaders() []recordbatch.Header {
 
 // loopDrops are the headers that a copy for the loop must not have from before.
 func (f *filter) loopDrops() []string {
-	if f.drop == nil {
-		f.drop = append(append([]string{headerGaveUp}, retry.HeaderNames()...), f.result.DropHeaders...)
+	if f.dropOf != f.rules {
+		f.dropOf, f.drop = f.rules, append(append([]string{headerGaveUp}, retry.HeaderNames()...), f.result.DropHeaders...)
 	}
 	return f.drop
 }

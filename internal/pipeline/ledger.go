@@ -24,11 +24,11 @@ import (
 type Ledger struct {
 	Abandoned atomic.Int64 // records given up at a revocation, unacknowledged; their input is repeated
 	Replaced  atomic.Int64 // events that had an object under the field already
-	Routes    []RouteCount
 
 	mu         sync.Mutex
 	partitions map[broker.TopicPartition]*Account
 	acked      map[string]*atomic.Int64 // by topic
+	copies     map[string]*atomic.Int64 // by route, those of the past among them
 	reasons    map[string]int64         // dead letters by reason
 	codes      map[int32]int64          // events by code, known or not
 	otherCodes int64
@@ -83,37 +83,32 @@ func (a *Account) add(b *Account) {
 	a.Cancelled += b.Cancelled
 }
 
-// RouteCount counts the copies of one route.
-type RouteCount struct {
-	Name   string
-	Copies atomic.Int64
-}
-
 // maxCodes bounds how many different codes are counted apart: a broken producer that
 // sends random codes must not fill the memory, or the metrics.
 const maxCodes = 512
 
-func newLedger(routes []Route, tiers []retry.Tier) *Ledger {
+func newLedger(tiers []retry.Tier) *Ledger {
 	l := &Ledger{
 		partitions: map[broker.TopicPartition]*Account{}, acked: map[string]*atomic.Int64{}, reasons: map[string]int64{}, codes: map[int32]int64{},
-		gaveUp: map[retry.Reason]int64{}, Routes: make([]RouteCount, len(routes)),
+		gaveUp: map[retry.Reason]int64{}, copies: map[string]*atomic.Int64{},
 	}
 	for _, tier := range tiers {
 		l.tiers = append(l.tiers, TierCount{Topic: tier.Topic})
 	}
-	for i, r := range routes {
-		l.Routes[i].Name = r.Name
-	}
 	return l
 }
 
-func (l *Ledger) ackedOf(topic string) *atomic.Int64 {
+// ackedOf counts the records that a topic has acknowledged, and copiesOf those handed to one by a route.
+func (l *Ledger) ackedOf(topic string) *atomic.Int64  { return l.counter(l.acked, topic) }
+func (l *Ledger) copiesOf(route string) *atomic.Int64 { return l.counter(l.copies, route) }
+
+func (l *Ledger) counter(of map[string]*atomic.Int64, name string) *atomic.Int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n, ok := l.acked[topic]
+	n, ok := of[name]
 	if !ok {
 		n = new(atomic.Int64)
-		l.acked[topic] = n
+		of[name] = n
 	}
 	return n
 }
@@ -147,11 +142,11 @@ func (l *Ledger) Totals() Totals {
 		Acked: map[string]int64{}, Reasons: map[string]int64{}, Codes: map[int32]int64{}, GaveUp: map[string]int64{},
 		Abandoned: l.Abandoned.Load(), Replaced: l.Replaced.Load(),
 	}
-	for i := range l.Routes {
-		t.Routes[l.Routes[i].Name] = l.Routes[i].Copies.Load()
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for route, n := range l.copies {
+		t.Routes[route] = n.Load()
+	}
 	var sum Account
 	for tp, a := range l.partitions {
 		t.Partitions[tp] = *a
@@ -275,11 +270,12 @@ func (t *tally) dead(reason string) {
 	t.reasons[reason]++
 }
 
-// flush adds the tally of one input partition to the ledger and empties it.
-func (t *tally) flush(l *Ledger, tp broker.TopicPartition) {
+// flush adds the tally of one input partition to the ledger and empties it; copies are the ledger's counters of
+// the routes.
+func (t *tally) flush(l *Ledger, tp broker.TopicPartition, copies []*atomic.Int64) {
 	l.Replaced.Add(t.replaced)
 	for i, n := range t.routes {
-		l.Routes[i].Copies.Add(n)
+		copies[i].Add(n)
 	}
 	for i := range t.counts {
 		t.spill(&t.counts[i])

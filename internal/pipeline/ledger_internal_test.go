@@ -11,12 +11,12 @@ import (
 
 // What one partition has too much must not make up for what another lacks.
 func TestLedgerIsHeldForEachPartition(t *testing.T) {
-	l := newLedger(nil, nil)
+	l := newLedger(nil)
 	first, second := broker.TopicPartition{Topic: "in"}, broker.TopicPartition{Topic: "in", Partition: 1}
 	work := func(tp broker.TopicPartition, in, out int64) {
 		tally := newTally(0, 0)
 		tally.account.Outcomes[enrich.NoCode], tally.account.Output = in, out
-		tally.flush(l, tp)
+		tally.flush(l, tp, nil)
 		l.ackedOf("out").Add(out)
 	}
 	work(first, 3, 3)

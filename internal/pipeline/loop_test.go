@@ -90,7 +90,8 @@ func newLoop(t *testing.T, change func(c *retry.Config, f *retry.FieldsConfig, p
 	l.running = append(l.running, cluster.Close)
 	l.source = l.client(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	l.cfg = pipeline.Config{
-		Topics: []string{"in"}, Group: "g", Start: broker.Earliest, ReadCommitted: true, Output: "out", DeadLetter: "dead", Retry: r, CreateTopics: true,
+		Topics: []string{"in"}, Group: "g", Start: broker.Earliest, ReadCommitted: true, Output: "out", DeadLetter: "dead", CreateTopics: true,
+		Rules: pipeline.Rules{Enricher: enricher(t), Retry: r},
 		Codec: recordbatch.None, FetchBytes: 1 << 20, BatchBytes: 64 << 10, BufferBytes: 1 << 20, Linger: time.Millisecond,
 		CommitInterval: 100 * time.Millisecond, SessionTimeout: 6 * time.Second, ShutdownTimeout: 15 * time.Second,
 		ExactlyOnce: true, Instance: "a", TransactionTimeout: 10 * time.Second,
@@ -126,7 +127,7 @@ func (l *loop) delays(instance string) pipeline.Config {
 func (l *loop) start(cfg pipeline.Config) (p *pipeline.Pipeline, stop func() error) {
 	l.t.Helper()
 	client := broker.NewClient(broker.Config{Brokers: l.addrs, ClientID: cfg.Instance, Topics: cfg.AllTopics(), Dial: (&wire{dialer: l.network.DialContext, conns: map[*wireConn]struct{}{}, budget: -1}).dial})
-	p = pipeline.New(cfg, client, enricher(l.t), zaptest.NewLogger(l.t, zaptest.Level(zap.WarnLevel)))
+	p = pipeline.New(cfg, client, zaptest.NewLogger(l.t, zaptest.Level(zap.WarnLevel)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -509,7 +510,7 @@ func TestTiersThatWouldLoseRedialsAreRefused(t *testing.T) {
 				for _, cfg := range []pipeline.Config{l.cfg, l.delays("b")} {
 					client := broker.NewClient(broker.Config{Brokers: l.addrs, Topics: cfg.AllTopics(), Dial: l.network.DialContext})
 					ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-					err := pipeline.New(cfg, client, enricher(t), zap.NewNop()).Run(ctx)
+					err := pipeline.New(cfg, client, zap.NewNop()).Run(ctx)
 					cancel()
 					client.Close()
 					if tc.want == nil {
@@ -646,7 +647,7 @@ func TestTopicsThatAreMadeAreTaken(t *testing.T) {
 			defer client.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			return pipeline.New(cfg, client, enricher(t), zap.NewNop()).Run(ctx)
+			return pipeline.New(cfg, client, zap.NewNop()).Run(ctx)
 		}
 		require.NoError(t, start())
 		require.NoError(t, start())

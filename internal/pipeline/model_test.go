@@ -210,14 +210,15 @@ func (m *model) start() {
 		require.NoError(m.t, err)
 		cfg := pipeline.Config{
 			Topics: []string{"in"}, Group: "g", Start: broker.Earliest, ReadCommitted: true,
-			Output: "out", DeadLetter: "dead", Routes: []pipeline.Route{{Name: "retry", Match: match, Topic: "retry"}},
+			Output: "out", DeadLetter: "dead",
+			Rules: pipeline.Rules{Enricher: enricher(m.t), Routes: []pipeline.Route{{Name: "retry", Match: match, Topic: "retry"}}},
 			Codec: recordbatch.None, FetchBytes: 1 << 20, BatchBytes: 64 << 10, BufferBytes: 1 << 20, Linger: time.Millisecond,
 			CommitInterval: 100 * time.Millisecond, SessionTimeout: 6 * time.Second, ShutdownTimeout: 15 * time.Second,
 			ExactlyOnce: m.exactly, Instance: name, TransactionTimeout: 10 * time.Second,
 		}
 		w := &wire{dialer: m.network.DialContext, conns: map[*wireConn]struct{}{}, budget: -1}
 		client := broker.NewClient(broker.Config{Brokers: m.cluster.ListenAddrs(), ClientID: name, Topics: cfg.AllTopics(), Dial: w.dial})
-		p := pipeline.New(cfg, client, enricher(m.t), m.zap.Named(name))
+		p := pipeline.New(cfg, client, m.zap.Named(name))
 		ctx, cancel := context.WithCancel(context.Background())
 		f := &process{name: name, p: p, wire: w, cancel: cancel, done: make(chan error, 1)}
 		go func() {

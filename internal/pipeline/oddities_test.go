@@ -50,7 +50,7 @@ func (w *world) watch(cfg pipeline.Config) *watched {
 	w.t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
 	client := broker.NewClient(broker.Config{Brokers: w.addrs, ClientID: "filter", Topics: cfg.AllTopics()})
-	f := &watched{Pipeline: pipeline.New(cfg, client, enricher(w.t), zap.New(core)), logs: logs, done: make(chan error, 1)}
+	f := &watched{Pipeline: pipeline.New(cfg, client, zap.New(core)), logs: logs, done: make(chan error, 1)}
 	var ctx context.Context
 	ctx, f.quit = context.WithCancel(context.Background())
 	go func() {

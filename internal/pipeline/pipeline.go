@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,12 +32,12 @@ import (
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/retry"
-	"github.com/callstream/enricher/internal/route"
-	"github.com/callstream/enricher/pkg/enrich"
 )
 
 // Config is what the pipeline needs to know; internal/app makes it from the file.
 type Config struct {
+	Rules // at the start; see Stage
+
 	Role          Role
 	Topics        []string // of the delay role: the tiers
 	Group         string
@@ -46,11 +47,8 @@ type Config struct {
 	SkipCorrupt   bool // put batches that cannot be read on the dead-letter topic, instead of stopping
 	Rack          string
 
-	Output       string                   // of the delay role: the due topic
-	Drop         [enrich.NumOutcomes]bool // outcomes that are not written to Output
-	DeadLetter   string                   // "": stop at the first malformed event
-	Routes       []Route
-	Retry        *Retry // nil: no retry loop
+	Output       string // of the delay role: the due topic
+	DeadLetter   string // "": stop at the first malformed event
 	CreateTopics bool
 
 	ExactlyOnce        bool
@@ -112,25 +110,6 @@ const (
 // String is the role's name in configuration, metrics and transactional ids.
 func (r Role) String() string { return [...]string{"filter", "delay"}[r] }
 
-// Retry is the retry loop.
-type Retry struct {
-	Loop   *retry.Loop
-	Fields *retry.Fields
-	GaveUp string // topic for calls that are not dialled again
-
-	// Of the delay role.
-	Cancels      string        // compacted topic whose records cancel redials; "": none
-	MaxAge       time.Duration // cancel records are kept in memory for as long
-	DuePerSecond float64       // most that come due in a second, of all partitions together; 0: no limit
-}
-
-// Route is a named copy of chosen events to a further topic.
-type Route struct {
-	Name  string
-	Match *route.Matcher
-	Topic string
-}
-
 // OutOfRange says what to do where the committed offset is not in the log any more.
 type OutOfRange uint8
 
@@ -143,22 +122,24 @@ const (
 
 // Pipeline is the running filter.
 type Pipeline struct {
-	cfg      Config
-	client   *broker.Client
-	enricher *enrich.Enricher
-	log      *zap.Logger
+	cfg    Config
+	client *broker.Client
+	log    *zap.Logger
 
-	turn        *turnstile // between the workers' batches and the cuts
+	rules       atomic.Pointer[rules] // nil before prepare is done
+	prepared    chan struct{}         // closed when it is
+	turn        *turnstile            // between the workers' batches and the cuts
 	unpackers   unpackers
 	txn         *broker.Transaction // nil: at least once
 	producer    *broker.Producer
 	output      *target
-	dead        *target // nil: stop at malformed events
-	routes      []*target
+	dead        *target             // nil: stop at malformed events
 	tiers       []*target           // of the retry loop, by ascending wait
 	gaveUp      *target             // nil: no retry loop
 	cancels     *retry.Cancels      // nil but in the delay role
 	cancelsRead atomic.Int64        // when the control topic was last read, in milliseconds since the epoch
+	mu          sync.Mutex          // guards targets
+	targets     map[string]*target  // by topic, every one that is or was written to
 	inputs      []int32             // partition counts of cfg.Topics at the start
 	ids         map[string][16]byte // of cfg.Topics, as last seen by a session's begin
 
@@ -168,10 +149,11 @@ type Pipeline struct {
 	current atomic.Pointer[session] // nil between generations
 }
 
-// New prepares a pipeline. The delay role needs no Enricher.
-func New(cfg Config, client *broker.Client, e *enrich.Enricher, log *zap.Logger) *Pipeline {
+// New prepares a pipeline.
+func New(cfg Config, client *broker.Client, log *zap.Logger) *Pipeline {
 	p := &Pipeline{
-		cfg: cfg, client: client, enricher: e, log: log, turn: newTurnstile(), unpackers: make(unpackers, idleUnpackers), Metrics: newMetrics(),
+		cfg: cfg, client: client, log: log, prepared: make(chan struct{}), turn: newTurnstile(), unpackers: make(unpackers, idleUnpackers),
+		targets: map[string]*target{}, Metrics: newMetrics(),
 	}
 	var tiers []retry.Tier
 	if cfg.Retry != nil {
@@ -180,7 +162,10 @@ func New(cfg Config, client *broker.Client, e *enrich.Enricher, log *zap.Logger)
 	if cfg.Role == Delay {
 		p.cancels = retry.NewCancels(cfg.Retry.MaxAge)
 	}
-	p.Ledger = newLedger(cfg.Routes, tiers)
+	p.Ledger = newLedger(tiers)
+	for _, r := range cfg.Routes {
+		p.Ledger.copiesOf(r.Name) // told from the beginning, as 0
+	}
 	return p
 }
 

@@ -57,7 +57,8 @@ func worldOf(t *testing.T, addrs []string) *world {
 	require.NoError(t, err)
 	return &world{t: t, addrs: addrs, cfg: pipeline.Config{
 		Topics: []string{"in"}, Group: "g", Start: broker.Earliest, ReadCommitted: true,
-		Output: "out", DeadLetter: "dead", Routes: []pipeline.Route{{Name: "retry", Match: retry, Topic: "retry"}},
+		Output: "out", DeadLetter: "dead",
+		Rules: pipeline.Rules{Enricher: enricher(t), Routes: []pipeline.Route{{Name: "retry", Match: retry, Topic: "retry"}}},
 		Codec: recordbatch.LZ4, FetchBytes: 1 << 20, BatchBytes: 256 << 10, BufferBytes: 16 << 20, Linger: time.Millisecond,
 		CommitInterval: 50 * time.Millisecond, SessionTimeout: 6 * time.Second, ShutdownTimeout: 20 * time.Second,
 		Instance: "test", TransactionTimeout: 15 * time.Second,
@@ -88,7 +89,7 @@ type filter struct {
 func (w *world) start(cfg pipeline.Config) *filter {
 	w.t.Helper()
 	client := broker.NewClient(broker.Config{Brokers: w.addrs, ClientID: "filter", Topics: cfg.AllTopics()})
-	p := pipeline.New(cfg, client, enricher(w.t), zaptest.NewLogger(w.t, zaptest.Level(zap.InfoLevel)))
+	p := pipeline.New(cfg, client, zaptest.NewLogger(w.t, zaptest.Level(zap.InfoLevel)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {

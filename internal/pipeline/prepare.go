@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,18 +23,9 @@ const createdPartitions = 4
 // prepare checks every topic before anything starts, and makes the queues.
 func (p *Pipeline) prepare(ctx context.Context) error {
 	outputs := p.cfg.outputs()
-	names := p.cfg.AllTopics()
-	topics, err := p.topics(ctx, names)
-	var missing *broker.MissingTopicsError
-	if p.cfg.CreateTopics && errors.As(err, &missing) {
-		p.log.Info("creating topics", zap.Strings("topics", missing.Topics))
-		if err := p.client.CreateTopics(ctx, missing.Topics, createdPartitions, p.cfg.topicSettings()); err != nil {
-			return fmt.Errorf("kafka.create_topics: %w", err)
-		}
-		topics, err = p.awaitTopics(ctx, names)
-	}
+	topics, err := p.existing(ctx, p.cfg.AllTopics())
 	if err != nil {
-		return fmt.Errorf("check topics: %w", err)
+		return err
 	}
 	if err := p.checkRights(topics, outputs); err != nil {
 		return err
@@ -51,26 +44,23 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 		Codec: p.cfg.Codec, BatchBytes: p.batchBytes(outputs, limits), BufferBytes: p.cfg.BufferBytes,
 		Linger: p.cfg.Linger, Transaction: p.txn, Log: p.log.Named("producer"),
 	})
-	// Two targets may be one topic: they share its queues.
-	shared := map[broker.TopicPartition]*broker.Queue{}
-	p.output = p.newTarget(p.cfg.Output, topics, limits, shared)
-	if p.cfg.DeadLetter != "" {
-		p.dead = p.newTarget(p.cfg.DeadLetter, topics, limits, shared)
-	}
-	for _, r := range p.cfg.Routes {
-		p.routes = append(p.routes, p.newTarget(r.Topic, topics, limits, shared))
-	}
-	if p.cfg.Retry != nil {
-		p.gaveUp = p.newTarget(p.cfg.Retry.GaveUp, topics, limits, shared)
-		for _, tier := range p.cfg.Retry.Loop.Tiers() {
-			p.tiers = append(p.tiers, p.newTarget(tier.Topic, topics, limits, shared))
-		}
-	}
 	p.ids = map[string][16]byte{}
 	for _, n := range p.cfg.Topics {
 		p.inputs = append(p.inputs, topics[n].Partitions)
 		p.ids[n] = topics[n].ID
 	}
+	for _, n := range outputs {
+		p.addTarget(n, topics[n].Partitions, limits[n])
+	}
+	p.output, p.dead = p.target(p.cfg.Output), p.target(p.cfg.DeadLetter)
+	if p.cfg.Retry != nil {
+		p.gaveUp = p.target(p.cfg.Retry.GaveUp)
+		for _, tier := range p.cfg.Retry.Loop.Tiers() {
+			p.tiers = append(p.tiers, p.target(tier.Topic))
+		}
+	}
+	p.use(p.cfg.Rules)
+	close(p.prepared)
 	return nil
 }
 
@@ -100,22 +90,16 @@ func (p *Pipeline) topics(ctx context.Context, names []string) (map[string]broke
 	}
 }
 
-// targets are all topics written to; a topic that several routes share comes several times.
-func (p *Pipeline) targets() []*target {
-	all := append(append([]*target{p.output}, p.routes...), p.tiers...)
-	for _, t := range []*target{p.dead, p.gaveUp} {
-		if t != nil {
-			all = append(all, t)
-		}
-	}
-	return all
-}
-
 // readLimits reads again what the topics take: a limit may have been lowered, and the record
 // that met it has to become a dead letter now.
 func (p *Pipeline) readLimits(ctx context.Context) {
-	limits := p.client.MaxMessageBytes(ctx, p.cfg.outputs())
-	for _, t := range p.targets() {
+	targets := p.allTargets()
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.topic)
+	}
+	limits := p.client.MaxMessageBytes(ctx, names)
+	for _, t := range targets {
 		t.limit(limits[t.topic])
 		if n := p.producer.Refused(t.topic); n > 0 {
 			t.maxRecord = min(t.maxRecord, n-1)
@@ -170,10 +154,14 @@ func (p *Pipeline) checkRights(topics map[string]broker.Topic, outputs []string)
 	}
 	for _, n := range outputs {
 		if !topics[n].Writable {
-			errs = append(errs, fmt.Errorf("topic %q: this user may not write it: allow WRITE and DESCRIBE on it", n))
+			errs = append(errs, notWritable(n))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func notWritable(topic string) error {
+	return fmt.Errorf("topic %q: this user may not write it: allow WRITE and DESCRIBE on it", topic)
 }
 
 // batchBytes is the configured size, or what the strictest topic takes.
@@ -187,22 +175,34 @@ func (p *Pipeline) batchBytes(outputs []string, limits map[string]int) int {
 	return n
 }
 
-func (p *Pipeline) newTarget(topic string, topics map[string]broker.Topic, limits map[string]int, shared map[broker.TopicPartition]*broker.Queue) *target {
-	n := topics[topic].Partitions
+// target is that of a topic; nil if it is not written to.
+func (p *Pipeline) target(topic string) *target {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.targets[topic]
+}
+
+func (p *Pipeline) allTargets() []*target {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Values(p.targets))
+}
+
+// addTarget makes what is needed to write to a topic, once for all that write to it.
+func (p *Pipeline) addTarget(topic string, partitions int32, limit int) {
+	if p.target(topic) != nil {
+		return
+	}
 	t := &target{topic: topic, byNumber: true}
-	t.limit(limits[topic])
-	for _, in := range p.cfg.Topics {
-		t.byNumber = t.byNumber && topics[in].Partitions == n
+	t.limit(limit)
+	for _, n := range p.inputs {
+		t.byNumber = t.byNumber && n == partitions
 	}
-	for i := range n {
-		tp := broker.TopicPartition{Topic: topic, Partition: i}
-		q, ok := shared[tp]
-		if !ok {
-			q = p.producer.Queue(tp, p.Ledger.ackedOf(topic))
-			shared[tp] = q
-		}
-		t.queues = append(t.queues, q)
+	for i := range partitions {
+		t.queues = append(t.queues, p.producer.Queue(broker.TopicPartition{Topic: topic, Partition: i}, p.Ledger.ackedOf(topic)))
 	}
-	p.log.Info("writing", zap.String("topic", topic), zap.Int32("partitions", n), zap.String("partition_by", t.rule()), zap.Int("max_message_bytes", t.maxRecord))
-	return t
+	p.mu.Lock()
+	p.targets[topic] = t
+	p.mu.Unlock()
+	p.log.Info("writing", zap.String("topic", topic), zap.Int32("partitions", partitions), zap.String("partition_by", t.rule()), zap.Int("max_message_bytes", t.maxRecord))
 }

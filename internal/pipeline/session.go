@@ -22,7 +22,6 @@ type session struct {
 	parts   map[broker.TopicPartition]*partition
 	order   []*partition // the same, in a fixed order
 	buffers *broker.FetchBuffers
-	rail    *retry.Rail // what comes due of all partitions together; nil: as it comes
 
 	// fetch ends when the generation or the process does; work goes on after it, for
 	// as long as what is in flight may take.
@@ -35,6 +34,10 @@ type session struct {
 	err      error
 
 	fetching sync.WaitGroup
+	railMu   sync.Mutex
+	rail     *retry.Rail // what comes due of all partitions together; nil: as it comes
+	railBy   int         // the serial of the rules that it was made by
+
 	mu       sync.Mutex // guards what partitions say of fetching
 	fetchers map[int32]chan struct{}
 }
@@ -88,9 +91,6 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 		parts: map[broker.TopicPartition]*partition{}, failed: make(chan struct{}),
 		buffers: broker.NewFetchBuffers(idleBuffers, fetchBudget), fetchers: map[int32]chan struct{}{},
 	}
-	if p.cfg.Role == Delay {
-		s.rail = s.newRail()
-	}
 	if err := s.begin(); err != nil {
 		if fetch.Err() != nil {
 			return nil
@@ -115,10 +115,20 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 	return s.settle(ctx, stopWork, &working)
 }
 
+// railOf is the rail of the rules, and for those who still have a batch in hand under earlier ones too.
+func (s *session) railOf(r *rules) *retry.Rail {
+	s.railMu.Lock()
+	defer s.railMu.Unlock()
+	if r.serial > s.railBy {
+		s.rail, s.railBy = s.newRail(r.Retry.DuePerSecond), r.serial
+	}
+	return s.rail
+}
+
 // newRail is this process's part of what may come due in a second: that of its partitions among all. They share it, so that
 // nothing of it is lost on tiers from which little comes due.
-func (s *session) newRail() *retry.Rail {
-	perSecond, all := s.p.cfg.Retry.DuePerSecond, 0
+func (s *session) newRail(perSecond float64) *retry.Rail {
+	all := 0
 	for _, n := range s.p.inputs {
 		all += int(n)
 	}

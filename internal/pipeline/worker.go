@@ -26,6 +26,7 @@ type worker struct {
 	turn      int                // chunks of other turns are not used
 	corrupt   int                // times that the batch at position was found corrupt in a row
 	aborting  map[int64]struct{} // producers whose records are being skipped
+	rules     *rules             // of the batch in hand
 	handler   handler
 	held      hold
 	out       broker.Record
@@ -45,7 +46,8 @@ type hold struct {
 }
 
 func newWorker(s *session, part *partition) *worker {
-	w := &worker{s: s, p: s.p, part: part, aborting: map[int64]struct{}{}, tally: newTally(len(s.p.routes), len(s.p.tiers))}
+	w := &worker{s: s, p: s.p, part: part, aborting: map[int64]struct{}{}, rules: s.p.rules.Load()}
+	w.tally = newTally(len(w.rules.routes), len(s.p.tiers))
 	if s.p.cfg.Role == Delay {
 		w.handler = newDelay(w)
 	} else {
@@ -66,13 +68,22 @@ func (w *worker) run() {
 			if err := w.chunk(c); err != nil && w.s.work.Err() == nil {
 				w.s.fail(fmt.Errorf("%s/%d: %w", w.part.Topic, w.part.Partition, err))
 			}
-			w.tally.flush(w.p.Ledger, w.part.TopicPartition)
+			w.flush()
 		}
 		if c.response != nil {
 			c.response.Release()
 		}
 		w.s.finished(w.part)
 	}
+}
+
+// flush adds what was counted to the ledger.
+func (w *worker) flush() { w.tally.flush(w.p.Ledger, w.part.TopicPartition, w.rules.copies) }
+
+// adopt takes up other rules, between two batches.
+func (w *worker) adopt(r *rules) {
+	w.flush()
+	w.rules, w.tally.routes = r, make([]int64, len(r.routes))
 }
 
 // jump moves the position to where the fetcher goes on after the log had lost its place.
@@ -129,6 +140,9 @@ func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error
 	defer w.p.turn.leave()
 	if w.s.fetch.Err() != nil {
 		return nil, nil // the session ends: what is left is not committed
+	}
+	if r := w.p.rules.Load(); r != w.rules {
+		w.adopt(r)
 	}
 	after, err := recordbatch.Next(rest, &w.batchHead)
 	if errors.Is(err, recordbatch.ErrCorrupt) {

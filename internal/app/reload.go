@@ -1,0 +1,219 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/ops"
+	"github.com/callstream/enricher/internal/pipeline"
+	"github.com/callstream/enricher/pkg/catalog"
+	"github.com/callstream/enricher/pkg/enrich"
+)
+
+// settings are a configuration and what is made of it for the workers. They do not change; a reload replaces them.
+type settings struct {
+	cfg      *config.Config
+	snap     *catalog.Snapshot
+	enricher *enrich.Enricher
+}
+
+func newSettings(cfg *config.Config) (*settings, error) {
+	snap, err := Catalog(cfg)
+	switch {
+	case errors.Is(err, catalog.ErrPolicy):
+		return nil, &ConfigError{err}
+	case err != nil:
+		return nil, &ConfigError{fmt.Errorf("catalog.overlays: %w", err)}
+	}
+	e, err := enrich.New(snap, EnrichOptions(cfg))
+	if err != nil {
+		return nil, &ConfigError{fmt.Errorf("enrich: %w", err)}
+	}
+	return &settings{cfg: cfg, snap: snap, enricher: e}, nil
+}
+
+// Reload takes up what has changed in the configuration's file and in its overlays, as far as that can be done
+// in a running process (see config.Config.With). An error means that nothing has changed. One at a time.
+func (a *App) Reload(ctx context.Context) ops.Reload {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	before := a.now()
+	next, restart, err := a.stage(ctx, before)
+	outcome := ops.Reload{At: time.Now(), OK: err == nil, Catalog: before.snap.ID(), NeedsRestart: restart}
+	if err != nil {
+		outcome.Problem = err.Error()
+		a.reloads.failed.Inc()
+		a.log.Error("the configuration cannot be taken up; the last good one stays in force", zap.Error(err))
+	} else {
+		a.current.Store(next)
+		outcome.Catalog, outcome.Changed = next.snap.ID(), config.Changes(before.cfg, next.cfg)
+		if next.snap.ID() != before.snap.ID() {
+			outcome.Changed = append(outcome.Changed, "the catalog")
+		}
+		a.reloads.succeeded.Inc()
+		a.reloads.at.SetToCurrentTime()
+		a.log.Info("configuration taken up", zap.Strings("changed", outcome.Changed), zap.String("catalog", outcome.Catalog))
+		if len(restart) > 0 {
+			a.log.Warn("what else has changed needs a restart", zap.Strings("keys", restart))
+		}
+	}
+	a.reloads.last.Store(&outcome)
+	return outcome
+}
+
+// stage reads and checks everything, for all roles, and swaps only then. It returns the keys that have changed and need
+// a restart as well.
+func (a *App) stage(ctx context.Context, before *settings) (next *settings, restart []string, err error) {
+	if a.load == nil {
+		return nil, nil, errors.New("this process has no configuration file to read again")
+	}
+	read, err := a.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	merged := before.cfg.With(read)
+	restart = config.Changes(merged, read)
+	if next, err = newSettings(merged); err != nil {
+		return nil, restart, err
+	}
+	rules, err := newRules(next)
+	if err != nil {
+		return nil, restart, err
+	}
+	swaps := make([]func(), len(a.pipelines))
+	for i, p := range a.pipelines {
+		if swaps[i], err = p.Stage(ctx, rules.of(p.Role())); err != nil {
+			return nil, restart, fmt.Errorf("%s: %w", p.Role(), err)
+		}
+	}
+	for _, swap := range swaps {
+		swap()
+	}
+	return next, restart, nil
+}
+
+// How often the files are looked at, and how long a reload may take.
+const (
+	lookEvery    = 5 * time.Second
+	reloadWithin = time.Minute
+)
+
+// watchFiles reloads when the files have changed, or when asked to by reload, until ctx ends. A change is taken
+// up once two looks in a row have seen the same: an editor may be in the midst of writing. What is looked at is the content, so that
+// it does not matter how a file is replaced (Kubernetes swaps a link), and a mistake is reported once.
+func (a *App) watchFiles(ctx context.Context, looks <-chan time.Time, asked <-chan os.Signal) {
+	if a.load == nil {
+		return
+	}
+	taken := a.digest()
+	for seen := taken; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-looks:
+			now := a.digest()
+			if settled := now == seen; !settled || now == taken {
+				seen = now
+				continue
+			}
+			seen = now
+		case <-asked:
+			seen = a.digest()
+		}
+		taken = seen
+		limit, cancel := context.WithTimeout(ctx, reloadWithin)
+		a.Reload(limit)
+		cancel()
+	}
+}
+
+// digest is that of all files that the configuration in force names. One that cannot be read counts as empty; the
+// reload will say so.
+func (a *App) digest() [sha256.Size]byte {
+	sum := sha256.New()
+	for _, name := range a.now().cfg.Files() {
+		fmt.Fprintf(sum, "%q\n", name)
+		if f, err := os.Open(name); err == nil { //nolint:gosec // the operator names them
+			_, _ = io.Copy(sum, f)
+			_ = f.Close()
+		}
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
+
+// reloads are the metrics of reloads, and the last one.
+type reloads struct {
+	app       *App
+	succeeded prometheus.Counter
+	failed    prometheus.Counter
+	at        prometheus.Gauge
+	last      atomic.Pointer[ops.Reload] // nil: none yet
+}
+
+func newReloads(a *App) *reloads {
+	total := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "enricher", Name: "config_reloads_total", Help: "Times that the configuration was read again, by result.",
+	}, []string{"result"})
+	r := &reloads{
+		app: a, succeeded: total.WithLabelValues("success"), failed: total.WithLabelValues("failure"),
+		at: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "enricher", Name: "config_last_reload_success_timestamp_seconds", Help: "When the configuration in force was read.",
+		}),
+	}
+	r.at.SetToCurrentTime()
+	return r
+}
+
+// Describe sends nothing: the labels of build_info change with the catalog.
+func (*reloads) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (r *reloads) Collect(ch chan<- prometheus.Metric) {
+	r.succeeded.Collect(ch)
+	r.failed.Collect(ch)
+	r.at.Collect(ch)
+	gauge := func(name, help string, v float64, labels ...string) {
+		names := []string{"version", "catalog"}[:len(labels)]
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("enricher_"+name, help, names, nil), prometheus.GaugeValue, v, labels...)
+	}
+	ok := 1.0
+	if last := r.last.Load(); last != nil && !last.OK {
+		ok = 0
+	}
+	gauge("config_last_reload_successful", "1 if the configuration's file, as it was read last, is in force; 0 if it has a mistake.", ok)
+	gauge("build_info", "1; the labels say which program and which catalog run.", 1, version(), r.app.now().snap.ID())
+}
+
+// roleRules are what the roles do with records, by a configuration.
+type roleRules struct{ filter, delay pipeline.Rules }
+
+func (r *roleRules) of(role pipeline.Role) pipeline.Rules {
+	if role == pipeline.Delay {
+		return r.delay
+	}
+	return r.filter
+}
+
+func newRules(s *settings) (r roleRules, err error) {
+	r.filter = pipeline.Rules{Enricher: s.enricher, Drop: Drops(s.cfg)}
+	if r.filter.Routes, err = Routes(s.cfg); err != nil {
+		return r, &ConfigError{err}
+	}
+	if s.cfg.Retry.On() {
+		if r.filter.Retry, err = loop(&s.cfg.Retry); err != nil {
+			return r, &ConfigError{fmt.Errorf("retry: %w", err)}
+		}
+	}
+	r.delay.Retry = r.filter.Retry
+	return r, nil
+}
