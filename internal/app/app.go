@@ -31,8 +31,9 @@ import (
 type App struct {
 	log       *zap.Logger
 	client    *broker.Client
-	pipelines []*pipeline.Pipeline // one for each role
-	load      func() (*config.Config, error)
+	pipelines []*pipeline.Pipeline           // one for each role
+	load      func() (*config.Config, error) // nil: the configuration cannot be read again
+	lookEvery time.Duration                  // at its files
 	current   atomic.Pointer[settings]
 	reloading sync.Mutex
 	reloads   *reloads
@@ -55,7 +56,7 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
-	a := &App{log: log, client: client}
+	a := &App{log: log, client: client, lookEvery: lookEvery}
 	a.current.Store(start)
 	a.reloads = newReloads(a)
 	for _, role := range roles {
@@ -159,7 +160,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 	}
 	roles, rolesCtx := errgroup.WithContext(ctx)
-	looks, asked := time.NewTicker(lookEvery), make(chan os.Signal, 1)
+	looks, asked := time.NewTicker(a.lookEvery), make(chan os.Signal, 1)
 	defer looks.Stop()
 	if a.load != nil {
 		signal.Notify(asked, syscall.SIGHUP)
