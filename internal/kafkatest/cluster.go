@@ -27,7 +27,12 @@ type Options struct {
 	Properties map[string]string // added to each node's server.properties, or replacing its lines
 	HeapMB     int               // Java heap of a node, or of a tool; 0 is 512
 	Proxied    bool              // clients reach each node through a Proxy; the nodes reach each other without
+	Listeners  []Listener        // besides the plain one
 }
+
+// Listener is a further one of each node. Its name is upper case; what Properties has for it begins with
+// listener.name. and the name in lower case.
+type Listener struct{ Name, Protocol string }
 
 // Cluster is a running Apache Kafka. Its nodes have the ids 1, 2, 3.
 type Cluster struct {
@@ -83,6 +88,17 @@ func (c *Cluster) Addrs() []string {
 		if n.proxy != nil {
 			addrs[i] = n.proxy.Addr()
 		}
+	}
+	return addrs
+}
+
+// AddrsOf are the addresses of a further listener.
+func (c *Cluster) AddrsOf(tb testing.TB, listener string) []string {
+	tb.Helper()
+	addrs := make([]string, 0, len(c.nodes))
+	for _, n := range c.nodes {
+		require.Contains(tb, n.listeners, listener, "no such listener")
+		addrs = append(addrs, n.listeners[listener])
 	}
 	return addrs
 }
@@ -151,14 +167,15 @@ func (c *Cluster) start(ctx context.Context) error {
 	if strings.HasPrefix(c.id, "-") { // would be taken for an option
 		c.id = "A" + c.id[1:]
 	}
-	ports, err := freePorts(3 * c.opts.Nodes) // listener, controller, and for the other nodes
+	more := 1 + len(c.opts.Listeners)                  // for the other nodes, and further listeners
+	ports, err := freePorts((2 + more) * c.opts.Nodes) // the two are listener and controller
 	if err != nil {
 		return err
 	}
-	ports, internal := ports[:2*c.opts.Nodes], ports[2*c.opts.Nodes:]
+	ports, others := ports[:2*c.opts.Nodes], ports[2*c.opts.Nodes:]
 	c.nodes = nil
 	for i := range c.opts.Nodes {
-		n, err := c.newNode(i+1, ports, internal[i])
+		n, err := c.newNode(i+1, ports, others[i*more:(i+1)*more])
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,8 @@ type node struct {
 	properties string // file
 	logFile    string
 
+	listeners map[string]string // addresses of the further ones
+
 	proxy   *Proxy   // nil: clients talk to the node itself
 	process *Process // nil: never started
 }
@@ -39,8 +41,9 @@ appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 `
 
 // newNode writes the configuration of one node. ports has two for each node of the cluster;
-// internal is the port on which this one listens to the others if clients come through a proxy.
-func (c *Cluster) newNode(id int, ports []int, internal int) (*node, error) {
+// others are the port on which this one listens to the others if clients come through a proxy, and those of
+// the further listeners.
+func (c *Cluster) newNode(id int, ports, others []int) (*node, error) {
 	dir := filepath.Join(c.dir, "node"+strconv.Itoa(id))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make node directory: %w", err)
@@ -49,6 +52,7 @@ func (c *Cluster) newNode(id int, ports []int, internal int) (*node, error) {
 		id: id, addr: hostPort(ports[2*(id-1)]), runtime: c.runtime,
 		properties: filepath.Join(dir, "server.properties"),
 		logFile:    filepath.Join(dir, "server.log"),
+		listeners:  map[string]string{},
 	}
 	properties := nodeProperties(id, ports, filepath.Join(dir, "data"))
 	if c.opts.Proxied {
@@ -56,7 +60,14 @@ func (c *Cluster) newNode(id int, ports []int, internal int) (*node, error) {
 		if n.proxy, err = StartProxy(n.addr); err != nil {
 			return nil, fmt.Errorf("start proxy of node %d: %w", id, err)
 		}
-		stand(properties, n.proxy.Addr(), hostPort(internal))
+		stand(properties, n.proxy.Addr(), hostPort(others[0]))
+	}
+	for i, l := range c.opts.Listeners {
+		n.listeners[l.Name] = hostPort(others[i+1])
+		for _, key := range []string{"listeners", "advertised.listeners"} {
+			properties[key] += "," + l.Name + "://" + n.listeners[l.Name]
+		}
+		properties["listener.security.protocol.map"] += "," + l.Name + ":" + l.Protocol
 	}
 	maps.Copy(properties, c.opts.Properties)
 	var text bytes.Buffer

@@ -29,7 +29,7 @@ func TestOptionsReplaceProperties(t *testing.T) {
 	c := Cluster{dir: t.TempDir(), opts: Options{Nodes: 1, Properties: map[string]string{
 		"auto.create.topics.enable": "true", "message.max.bytes": "2000",
 	}}}
-	n, err := c.newNode(1, []int{10, 11}, 12)
+	n, err := c.newNode(1, []int{10, 11}, []int{12})
 	require.NoError(t, err)
 	text, err := os.ReadFile(n.properties)
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestNodeThatNeverStarted(t *testing.T) {
 
 func TestProxiedNode(t *testing.T) {
 	c := Cluster{dir: t.TempDir(), opts: Options{Nodes: 1, Proxied: true}}
-	n, err := c.newNode(1, []int{10, 11}, 12)
+	n, err := c.newNode(1, []int{10, 11}, []int{12})
 	require.NoError(t, err)
 	defer n.proxy.Close()
 	c.nodes = []*node{n}

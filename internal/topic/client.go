@@ -7,6 +7,7 @@ package topic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -61,6 +62,10 @@ func Dial(ctx context.Context, k config.Kafka, more ...kgo.Opt) (*kgo.Client, er
 
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("connect to Kafka: %w", ctx.Err())
+		}
+
+		if why, ok := errors.AsType[*login.Error](err); ok {
+			return nil, why // says it better than what kgo puts around it
 		}
 
 		return nil, fmt.Errorf("kafka.brokers: none of %s answers: %w", strings.Join(k.Brokers, ", "), err)
