@@ -200,20 +200,28 @@ func version() string {
 	return "unknown"
 }
 
-// live says that the process answers, whatever the brokers do.
+// live says that the process is not wedged, whatever the brokers do.
 func (a *App) live() ops.Health {
-	return ops.Health{OK: true, State: a.least().State().String()}
+	h := ops.Health{OK: true, State: a.least().State().String()}
+	for _, p := range a.pipelines {
+		if h.Reason = p.Wedged(time.Now()); h.Reason != "" {
+			h.OK, h.Reason = false, p.Role().String()+": "+h.Reason
+			break
+		}
+	}
+	return h
 }
 
-// ready says whether the process takes part in its groups.
+// ready says whether every role does its work.
 func (a *App) ready() ops.Health {
-	p := a.least()
-	state := p.State()
-	h := ops.Health{OK: state == pipeline.Running, State: state.String()}
-	if !h.OK {
-		h.Reason = state.Reason()
-		if len(a.pipelines) > 1 {
-			h.Reason = p.Role().String() + ": " + h.Reason
+	h := ops.Health{OK: true, State: a.least().State().String()}
+	for _, p := range a.pipelines {
+		if h.Reason = p.Unready(time.Now()); h.Reason != "" {
+			h.OK = false
+			if len(a.pipelines) > 1 {
+				h.Reason = p.Role().String() + ": " + h.Reason
+			}
+			break
 		}
 	}
 	return h

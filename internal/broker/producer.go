@@ -23,6 +23,7 @@ type ProducerConfig struct {
 	Linger      time.Duration // how long a sender waits for more after the first record
 	// Transaction makes the producer transactional; nil: idempotent only.
 	Transaction *Transaction
+	Answered    func(took time.Duration) // called for each request that was answered; nil: nobody wants to know
 	Log         *zap.Logger
 }
 
@@ -63,7 +64,8 @@ type Producer struct {
 	breach      atomic.Pointer[error] // until Recover
 	interrupted chan struct{}
 
-	stock chan *recordbatch.Compressor
+	stock   chan *recordbatch.Compressor
+	waiting atomic.Int64 // who waits for room in a queue
 
 	refusedMu sync.Mutex
 	refused   map[string]int // by topic: size of the smallest record that it did not take
@@ -275,6 +277,23 @@ func (p *Producer) Recover(ctx context.Context) (forgotten int64, err error) {
 	default:
 	}
 	return forgotten, err
+}
+
+// Waiting is how many appends wait for room in a queue.
+func (p *Producer) Waiting() int64 { return p.waiting.Load() }
+
+// Unacknowledged lists the topics that have batches closed for sending which are not acknowledged yet.
+func (p *Producer) Unacknowledged() []string {
+	var topics []string
+	for _, q := range p.all() {
+		q.mu.Lock()
+		if len(q.line) > 0 {
+			topics = append(topics, q.Topic)
+		}
+		q.mu.Unlock()
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
 }
 
 // Err is what made the producer fail for good, or nil.

@@ -154,6 +154,8 @@ func (q *Queue) await(ctx context.Context, ready func() bool) error {
 	if ready() {
 		return nil
 	}
+	q.producer.waiting.Add(1)
+	defer q.producer.waiting.Add(-1)
 	stop := context.AfterFunc(ctx, q.wake)
 	defer stop()
 	for !ready() {

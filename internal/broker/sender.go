@@ -115,12 +115,16 @@ func (s *sender) round(ctx context.Context) error {
 		p.queue.stamp(p.batch, id)
 	}
 	x.frame()
+	begun := time.Now()
 	if err := s.p.client.roundTrip(ctx, x, produceTimeout+requestTimeout); err != nil {
 		for _, p := range x.parts {
 			p.queue.renew(p.batch)
 			s.again(p.queue)
 		}
 		return fmt.Errorf("produce to %s: %w", nodeName(s.node), err)
+	}
+	if s.p.cfg.Answered != nil {
+		s.p.cfg.Answered(time.Since(begun))
 	}
 	return s.settle(x, id)
 }

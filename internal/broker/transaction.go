@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -30,7 +31,16 @@ type Transaction struct {
 	opened    time.Time // before the coordinator can have heard of the open transaction; zero: none is open
 	fenced    bool      // a request was told so, and no time-out explains it
 	reclaimed time.Time // when the id was last taken back
+
+	aborts, fences atomic.Int64
 }
+
+// Aborts counts the times that the transaction was given up, and Fences those that brokers refused it because another
+// process has its id.
+func (t *Transaction) Aborts() int64 { return t.aborts.Load() }
+
+// Fences is explained at Aborts.
+func (t *Transaction) Fences() int64 { return t.fences.Load() }
 
 // ErrTwin says that another process runs under the same transactional id and has taken it over.
 var ErrTwin = errors.New("another process uses the same instance name")
@@ -69,6 +79,7 @@ func (t *Transaction) Abort(ctx context.Context) error {
 		return fmt.Errorf("wait for the transaction: %w", ctx.Err())
 	}
 	defer t.mu.release()
+	t.aborts.Add(1)
 	if t.fenced && elapsed(t.reclaimed) < reclaimWindow {
 		return fmt.Errorf("%w (transactional id %q): give each process its own kafka.instance or --instance", ErrTwin, t.id)
 	}
@@ -84,6 +95,9 @@ func (t *Transaction) timedOut() bool { return !t.opened.IsZero() && elapsed(t.o
 // note keeps in mind that a request was refused for the identity.
 func (t *Transaction) note(cause error) {
 	if k, ok := errors.AsType[kafka.Error](cause); ok && fencedCode(k) && !t.timedOut() {
+		if !t.fenced {
+			t.fences.Add(1)
+		}
 		t.fenced = true
 	}
 }

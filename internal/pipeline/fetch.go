@@ -51,6 +51,7 @@ func (s *session) supervise() {
 		if err == nil {
 			s.watchCounts(layout)
 			s.mu.Lock()
+			s.watchLeaders(layout)
 			for node := range layout.Brokers {
 				if _, ok := s.fetchers[node]; !ok {
 					kick := make(chan struct{}, 1)
@@ -120,7 +121,7 @@ func (s *session) fetchFrom(node int32, kick chan struct{}) {
 		begun := time.Now()
 		resp, err := s.p.client.Fetch(s.fetch, req, s.buffers)
 		if err != nil {
-			s.giveUp(req)
+			s.giveUp(req, begun)
 			if s.fetch.Err() == nil {
 				quiet.Warn("fetch failed, trying again", zap.Int32("broker", node), zap.Error(err))
 				s.p.client.Refresh(s.fetch)
@@ -207,12 +208,13 @@ func (s *session) source(part *partition, layout protocol.Cluster) int32 {
 }
 
 // giveUp takes a failed request back.
-func (s *session) giveUp(req *broker.FetchRequest) {
+func (s *session) giveUp(req *broker.FetchRequest, begun time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range req.Partitions {
 		part := s.parts[p.TopicPartition]
 		part.asked, part.replica, part.retryAt = false, -1, time.Now().Add(retryPause)
+		part.fails(begun)
 	}
 }
 
@@ -231,8 +233,10 @@ func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, nod
 	}
 	if r.Err != nil {
 		part.replica, part.retryAt, part.doubt = -1, time.Now().Add(retryPause), true
+		part.fails(time.Now())
 		return s.fetchError(part, r, quiet)
 	}
+	part.failing = time.Time{}
 	part.highWater = r.HighWatermark
 	if s.p.cfg.ReadCommitted {
 		part.highWater = r.LastStableOffset

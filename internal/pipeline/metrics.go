@@ -17,6 +17,7 @@ type Metrics struct {
 	commitFailures prometheus.Counter
 	fetches        prometheus.Histogram
 	commits        prometheus.Histogram
+	produces       prometheus.Histogram
 	late           *prometheus.HistogramVec // by tier
 }
 
@@ -44,6 +45,7 @@ func newMetrics() *Metrics {
 		commitFailures: counter("commit_failures_total", "Commits that failed; the next one covers the same offsets."),
 		fetches:        histogram("fetch_duration_seconds", "Time of fetch requests, the broker's waiting included."),
 		commits:        histogram("commit_duration_seconds", "Time of offset commits."),
+		produces:       histogram("produce_duration_seconds", "Time of produce requests until the brokers acknowledged or refused them."),
 	}
 }
 
@@ -51,7 +53,7 @@ func newMetrics() *Metrics {
 func (p *Pipeline) Register(r prometheus.Registerer) {
 	m := p.Metrics
 	r = prometheus.WrapRegistererWith(prometheus.Labels{"role": p.cfg.Role.String()}, r)
-	r.MustRegister(m.rebalances, m.outOfRange, m.fetchedBytes, m.commitFailures, m.fetches, m.commits, &collector{p})
+	r.MustRegister(m.rebalances, m.outOfRange, m.fetchedBytes, m.commitFailures, m.fetches, m.commits, m.produces, &collector{p})
 	if p.cfg.Role == Delay {
 		r.MustRegister(m.late)
 	}
@@ -130,7 +132,30 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(lag, l.Records, l.Topic, strconv.Itoa(int(l.Partition)))
 	}
+	c.behind(lags, ch)
+	if txn := c.p.transaction(); txn != nil {
+		counter(desc("transaction_aborts_total", "Transactions given up; their input is processed again."), txn.Aborts())
+		counter(desc("transaction_fences_total", "Times that brokers refused a transaction because another process has its id, which is this process's instance name."), txn.Fences())
+	}
 	gauge(desc("assigned_partitions", "Input partitions that this process owns."), int64(len(lags)))
+}
+
+// behind reports how old the filter's backlog is. The delay role's records are meant to wait.
+func (c *collector) behind(lags []Lag, ch chan<- prometheus.Metric) {
+	if c.p.cfg.Role != Filter {
+		return
+	}
+	age := desc("partition_lag_seconds", "Age of the newest record of an owned partition that has been worked through, where later ones wait; 0: none does.", "topic", "partition")
+	for _, l := range lags {
+		if l.Records > 0 && l.Behind < 0 || l.Records < 0 {
+			continue // not known yet
+		}
+		behind := 0.0
+		if l.Records > 0 {
+			behind = l.Behind.Seconds()
+		}
+		ch <- prometheus.MustNewConstMetric(age, prometheus.GaugeValue, behind, l.Topic, strconv.Itoa(int(l.Partition)))
+	}
 }
 
 // loop reports the retry loop.
@@ -189,9 +214,10 @@ func (c *collector) waiting(now int64, gauge func(d *prometheus.Desc, v int64, l
 type Lag struct {
 	Topic        string
 	Partition    int32
-	WaitingSince int64 // timestamp of the record that a tier's partition waits for, milliseconds since the epoch; 0: it does not wait
-	Records      int64 // end of what may be read, less the committed offset; -1: not known yet
-	Committed    int64 // -1: nothing committed yet
+	WaitingSince int64         // timestamp of the record that a tier's partition waits for, milliseconds since the epoch; 0: it does not wait
+	Records      int64         // end of what may be read, less the committed offset; -1: not known yet
+	Behind       time.Duration // since the newest record that was worked through was written; -1: none was
+	Committed    int64         // -1: nothing committed yet
 }
 
 // Lags lists the owned partitions.
@@ -204,7 +230,10 @@ func (p *Pipeline) Lags() []Lag {
 	defer s.mu.Unlock()
 	lags := make([]Lag, 0, len(s.order))
 	for _, part := range s.order {
-		l := Lag{Topic: part.Topic, Partition: part.Partition, WaitingSince: part.waiting, Committed: part.committed}
+		l := Lag{Topic: part.Topic, Partition: part.Partition, WaitingSince: part.waiting, Committed: part.committed, Behind: -1}
+		if at := part.newest.Load(); at > 0 {
+			l.Behind = max(time.Since(time.UnixMilli(at)), 0)
+		}
 		if l.Records = -1; part.highWater >= 0 {
 			l.Records = max(part.highWater-max(part.committed, part.start), 0)
 		}

@@ -146,6 +146,8 @@ type Pipeline struct {
 	Ledger  *Ledger
 	Metrics *Metrics
 	state   atomic.Int32
+	settled atomic.Int64 // when the last commit that succeeded had begun, in milliseconds since the epoch; 0: none did
+	stuck   stuck
 	current atomic.Pointer[session] // nil between generations
 }
 
@@ -171,42 +173,6 @@ func New(cfg Config, client *broker.Client, log *zap.Logger) *Pipeline {
 
 // Role is what the pipeline does.
 func (p *Pipeline) Role() Role { return p.cfg.Role }
-
-// State is where the pipeline is in its life.
-type State int32
-
-// The states.
-const (
-	Starting State = iota
-	Joining
-	Running
-	Draining
-	Stopped
-)
-
-// String is the state's name, in logs and health answers.
-func (s State) String() string {
-	return [...]string{"starting", "joining", "running", "draining", "stopped"}[s]
-}
-
-// Reason says why a state is not one of working.
-func (s State) Reason() string {
-	switch s {
-	case Starting:
-		return "checking topics and rights"
-	case Joining:
-		return "waiting for the group to assign partitions"
-	case Draining:
-		return "finishing what is in flight"
-	case Stopped:
-		return "stopped"
-	case Running:
-	}
-	return ""
-}
-
-// State tells where the pipeline is in its life.
-func (p *Pipeline) State() State { return State(p.state.Load()) }
 
 // Run checks the topics, joins the group and filters until ctx ends; then it finishes
 // what is in flight within ShutdownTimeout, commits and leaves. It returns nil

@@ -43,6 +43,7 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 	p.producer = broker.NewProducer(p.client, broker.ProducerConfig{
 		Codec: p.cfg.Codec, BatchBytes: p.batchBytes(outputs, limits), BufferBytes: p.cfg.BufferBytes,
 		Linger: p.cfg.Linger, Transaction: p.txn, Log: p.log.Named("producer"),
+		Answered: func(took time.Duration) { p.Metrics.produces.Observe(took.Seconds()) },
 	})
 	p.ids = map[string][16]byte{}
 	for _, n := range p.cfg.Topics {

@@ -148,7 +148,9 @@ func TestRulesWaitForTheStart(t *testing.T) {
 
 // The loop's rules change for both roles; its topics do not.
 func TestRulesOfTheLoop(t *testing.T) {
-	inLoop(t, func(c *retry.Config, _ *retry.FieldsConfig, p *pipeline.Retry) { c.AssumeFirst, p.DuePerSecond = true, 1 }, func(l *loop) {
+	inLoop(t, func(c *retry.Config, _ *retry.FieldsConfig, p *pipeline.Retry) {
+		c.AssumeFirst, p.DuePerSecond = true, 1
+	}, func(l *loop) {
 		l.watch("due", "gave-up")
 		f, _ := l.start(l.cfg)
 		d, stop := l.start(l.delays("b"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -48,6 +49,9 @@ type partition struct {
 
 	inbox chan *chunk
 
+	steps  atomic.Int64 // odd while the worker is at a batch
+	newest atomic.Int64 // timestamp of the newest record of the batch that was worked through last; 0: none was
+
 	position int64 // the offset after the last batch worked through; guarded by Pipeline.turn
 
 	// Guarded by session.mu.
@@ -59,8 +63,10 @@ type partition struct {
 	askedTurn   int   // the turn that the request is of
 	replica     int32 // where to read; -1: from the leader
 	retryAt     time.Time
-	waiting     int64 // timestamp of the record that the partition waits for; 0: it does not wait
-	start       int64 // where this generation began
+	failing     time.Time // since when no request for it was answered well; zero: it is, or nobody asked
+	leaderless  time.Time // since when it has no leader
+	waiting     int64     // timestamp of the record that the partition waits for; 0: it does not wait
+	start       int64     // where this generation began
 	highWater   int64
 	committed   int64
 }
@@ -98,6 +104,7 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 		return err
 	}
 	p.current.Store(s)
+	p.settled.CompareAndSwap(0, time.Now().UnixMilli())
 	p.state.Store(int32(Running))
 
 	var working sync.WaitGroup
@@ -284,6 +291,7 @@ func (s *session) commit(ctx context.Context) error {
 		return err
 	}
 	s.p.producer.Allow(epoch)
+	s.p.settled.Store(begun.UnixMilli())
 	if len(offsets) == 0 {
 		return nil
 	}

@@ -138,6 +138,8 @@ func (w *worker) damaged(rest []byte, cause error, mayPass bool) ([]byte, error)
 func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error) {
 	w.p.turn.enter()
 	defer w.p.turn.leave()
+	w.part.steps.Add(1)
+	defer w.part.steps.Add(1)
 	if w.s.fetch.Err() != nil {
 		return nil, nil // the session ends: what is left is not committed
 	}
@@ -167,6 +169,7 @@ func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error
 	w.corrupt = 0
 	// Over control batches and skipped ones too, so that lag reaches 0.
 	w.part.position = max(w.part.position, w.batchHead.NextOffset())
+	w.part.newest.Store(w.batchHead.MaxTimestamp)
 	return after, nil
 }
 
