@@ -75,7 +75,7 @@ func (s *oauthSession) Next(_ context.Context, challenge []byte) (bool, []byte, 
 // explained adds what a broker said of a token before it refused it.
 func explained(session sasl.StateMachine, err error) error {
 	s, ok := session.(*oauthSession)
-	if !ok || s.said == "" {
+	if !ok || s.said == "" || strings.Contains(err.Error(), s.said) {
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, s.said)
