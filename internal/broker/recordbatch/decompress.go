@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
@@ -101,12 +100,22 @@ func (d *Decompressor) decompressLZ4(src, dst []byte) ([]byte, error) {
 // readChunk is the least room for a read: an LZ4 block that fits is unpacked in place.
 const readChunk = 64 << 10
 
-// readAll reads r to its end into dst, which grows by doubling up to the limit.
+// room gives dst capacity for n bytes more. It grows by doubling, since a payload can be made of very many small
+// pieces, but not beyond the limit and one read: what has been unpacked into is kept.
+func (d *Decompressor) room(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) >= n {
+		return dst
+	}
+	need := len(dst) + n
+	grown := make([]byte, len(dst), max(need, min(2*cap(dst), d.limit+readChunk)))
+	copy(grown, dst)
+	return grown
+}
+
+// readAll reads r to its end into dst.
 func (d *Decompressor) readAll(r io.Reader, dst []byte) ([]byte, error) {
 	for {
-		if cap(dst)-len(dst) < readChunk {
-			dst = slices.Grow(dst, max(readChunk, cap(dst)))
-		}
+		dst = d.room(dst, readChunk)
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
 		switch {
@@ -169,7 +178,7 @@ func (d *Decompressor) appendSnappy(dst, block []byte) ([]byte, error) {
 	if n > d.limit-len(dst) {
 		return nil, errOverLimit
 	}
-	dst = slices.Grow(dst, n)
+	dst = d.room(dst, n)
 	if _, err := s2.Decode(dst[len(dst):len(dst)+n], block); err != nil {
 		return nil, err //nolint:wrapcheck // Decompress wraps
 	}
@@ -187,39 +196,88 @@ const (
 // as they go declare it whatever a batch holds.
 const zstdMaxWindow = 128 << 20
 
+// decompressZstd unpacks frame by frame. Producers write one, but readers have to take several, and the decoder
+// makes exactly the room that each declares: a batch of many small frames would be copied once for each.
 func (d *Decompressor) decompressZstd(src, dst []byte) ([]byte, error) {
-	wide, err := d.zstdHeader(src)
-	if err != nil {
-		return nil, err
+	for {
+		var h zstd.Header
+		frame, rest := src, []byte(nil)
+		if h.Decode(src) == nil { // else the decoder will say what is wrong
+			frame, rest = cutFrame(&h, src)
+			if err := d.zstdHeader(&h, len(frame), len(dst)); err != nil {
+				return nil, err
+			}
+			if h.HasFCS && len(dst) > 0 {
+				dst = d.room(dst, int(h.FrameContentSize)) //nolint:gosec // below the limit
+			}
+		}
+		var err error
+		if dst, err = d.zstdFrame(h.WindowSize > uint64(d.limit), frame, dst); err != nil || len(rest) == 0 { //nolint:gosec // positive
+			return dst, err
+		}
+		src = rest
 	}
+}
+
+func (d *Decompressor) zstdFrame(wide bool, frame, dst []byte) ([]byte, error) {
 	decoder, err := d.zstdDecoder(wide)
 	if err != nil {
 		return nil, err
 	}
-	out, err := decoder.DecodeAll(src, dst)
+	out, err := decoder.DecodeAll(frame, dst)
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || len(out) > d.limit {
 		return nil, errOverLimit
 	}
 	return out, err //nolint:wrapcheck // Decompress wraps
 }
 
-// zstdHeader refuses a frame whose declared size is impossible or over the limit, since
-// the decoder allocates what is declared. It reports whether the frame's window,
-// which is not allocated, is over the limit.
-func (d *Decompressor) zstdHeader(src []byte) (wide bool, err error) {
-	var h zstd.Header
-	if err := h.Decode(src); err != nil {
-		return false, nil //nolint:nilerr // the decoder will say what is wrong
-	}
-	if h.HasFCS {
-		if most := uint64(len(src)/zstdMinBlock+1) * zstdBlock; h.FrameContentSize > most {
-			return false, fmt.Errorf("%d bytes cannot hold the %d that they claim", len(src), h.FrameContentSize)
+// cutFrame finds the end of the frame at the start of src by the sizes of its blocks (RFC 8878, 3.1.1). If it is
+// cut off or broken it is all of src: the decoder will say so.
+func cutFrame(h *zstd.Header, src []byte) (frame, rest []byte) {
+	const (
+		blockHeader = 3
+		repeated    = 1 // the type of a block that has one byte, to be repeated
+		checksum    = 4
+	)
+	at := h.HeaderSize
+	if h.Skippable {
+		at += int(h.SkippableSize)
+	} else {
+		for last := false; !last; {
+			if len(src) < at+blockHeader {
+				return src, nil
+			}
+			head := uint32(src[at]) | uint32(src[at+1])<<8 | uint32(src[at+2])<<16
+			size := int(head >> 3) //nolint:mnd // below the bits for last and type
+			if head>>1&3 == repeated {
+				size = 1
+			}
+			last = head&1 != 0
+			at += blockHeader + size
 		}
-		if h.FrameContentSize > uint64(d.limit) { //nolint:gosec // positive
-			return false, errOverLimit
+		if h.HasCheckSum {
+			at += checksum
 		}
 	}
-	return h.WindowSize > uint64(d.limit), nil //nolint:gosec // positive
+	if at > len(src) {
+		return src, nil
+	}
+	return src[:at], src[at:]
+}
+
+// zstdHeader refuses a frame whose declared size is impossible or, behind what has been unpacked, over the limit,
+// since the decoder allocates what is declared. The frame's window is not allocated.
+func (d *Decompressor) zstdHeader(h *zstd.Header, size, unpacked int) error {
+	if !h.HasFCS {
+		return nil
+	}
+	if most := uint64(size/zstdMinBlock+1) * zstdBlock; h.FrameContentSize > most { //nolint:gosec // positive
+		return fmt.Errorf("%d bytes cannot hold the %d that they claim", size, h.FrameContentSize)
+	}
+	if h.FrameContentSize > uint64(d.limit-unpacked) { //nolint:gosec // never below zero
+		return errOverLimit
+	}
+	return nil
 }
 
 // zstdDecoder is the usual decoder, or one for wide windows. A decoder has one bound for its
