@@ -60,6 +60,7 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	a.current.Store(start)
 	a.reloads = newReloads(a)
 	for _, role := range roles {
+		role.Sample = sampler(cfg)
 		a.pipelines = append(a.pipelines, pipeline.New(role, client, log.Named(role.Role.String())))
 	}
 	if err := a.listen(cfg); err != nil {

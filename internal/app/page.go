@@ -5,12 +5,34 @@ import (
 
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/ops"
+	"github.com/callstream/enricher/internal/privacy"
+	"github.com/callstream/enricher/pkg/enrich"
 )
 
 // statusPage is the page that the configuration asks for.
 func (a *App) statusPage(cfg *config.Config, s *status) ops.Page {
 	return ops.Page{
 		Source: s, Reload: a.Reload, Pprof: cfg.Ops.Pprof, Token: cfg.Ops.Token, TLS: ops.TLS(cfg.Ops.TLS), Log: a.log.Named("page"),
+	}
+}
+
+// sampler is how the first event of an unknown code is kept for the page; nil: there is none.
+func sampler(cfg *config.Config) func(event []byte) string {
+	if cfg.Ops.Page == "" {
+		return nil
+	}
+	show := privacy.Policy(cfg.Privacy)
+	return func(event []byte) string { return show.Sample(event, cfg.Enrich.Field) }
+}
+
+// masked shows what an explanation quotes of the event as the policy has it.
+func masked(x *enrich.Explanation, show privacy.Policy) {
+	x.Detail = show.Text(x.Detail)
+	for i := range x.Facts {
+		x.Facts[i].Raw = string(show.JSON([]byte(x.Facts[i].Raw)))
+	}
+	for i := range x.Rules {
+		x.Rules[i].Saw = show.Text(x.Rules[i].Saw)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/ops"
 	"github.com/callstream/enricher/internal/pipeline"
+	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
@@ -24,13 +25,13 @@ type status struct {
 	app     *App
 	started time.Time
 	version string
-	times   histograms
+	times   *prometheus.Registry // what the page reads of them: to gather all would make those of each partition
 }
 
 func newStatus(a *App) *status {
-	s := &status{app: a, started: time.Now(), version: version(), times: histograms{prometheus.NewRegistry()}}
+	s := &status{app: a, started: time.Now(), version: version(), times: prometheus.NewRegistry()}
 	for _, p := range a.pipelines {
-		p.Register(s.times)
+		prometheus.WrapRegistererWith(prometheus.Labels{"role": p.Role().String()}, s.times).MustRegister(p.Metrics.Durations()...)
 	}
 	return s
 }
@@ -52,7 +53,7 @@ func (s *status) Status() *ops.Status {
 		totals, lags := p.Ledger.Totals(), p.Lags()
 		st.Roles = append(st.Roles, s.role(p, &totals, lags))
 		if p.Role() == pipeline.Filter {
-			s.causes(st, &totals)
+			s.causes(st, &totals, p.Samples())
 		}
 		for reason, n := range totals.GaveUp {
 			gaveUp[reason] += n
@@ -61,7 +62,7 @@ func (s *status) Status() *ops.Status {
 			fillRetry(st.Retry, p.Role(), &totals, lags)
 		}
 	}
-	commits, late := s.times.read() // after the ledgers: what is counted there has been timed
+	commits, late := s.durations() // after the ledgers: what is counted there has been timed
 	for i := range st.Roles {
 		st.Roles[i].Commits.Times = commits[st.Roles[i].Name]
 	}
@@ -110,12 +111,14 @@ func (s *status) role(p *pipeline.Pipeline, t *pipeline.Totals, lags []pipeline.
 }
 
 // causes fills in what the catalog says of the codes that were counted.
-func (s *status) causes(st *ops.Status, t *pipeline.Totals) {
+func (s *status) causes(st *ops.Status, t *pipeline.Totals, samples map[int32]string) {
 	faults := map[string]int64{}
 	for code, n := range t.Codes {
 		c := ops.Code{Code: code, N: n}
 		if e, ok := s.app.now().snap.Lookup(code); ok {
 			c.Name, c.Fault, c.Class, c.Retryable = e.Name, string(e.Fault), string(e.Retry.Class), s.redials(e)
+		} else {
+			c.Sample = samples[code]
 		}
 		faults[cmp.Or(c.Fault, "not in the catalog")] += n
 		st.Codes = append(st.Codes, c)
@@ -195,8 +198,10 @@ func counts(m map[string]int64) []ops.Count {
 
 // Explain implements ops.Source.
 func (s *status) Explain(event []byte) ops.Explanation {
+	show := privacy.Policy(s.app.now().cfg.Privacy)
 	x := s.app.now().enricher.Explain(&enrich.Record{Value: event, TimestampMS: time.Now().UnixMilli()})
-	return ops.Explanation{Text: x.String(), Data: x}
+	masked(x, show)
+	return ops.Explanation{Event: string(show.JSON(event)), Text: x.String(), Data: x}
 }
 
 // Config implements ops.Source.
@@ -275,45 +280,15 @@ func word[T ~string](w T) string { return string(w) }
 
 func seconds(s float64) string { return time.Duration(s * float64(time.Second)).String() }
 
-// histograms is a registerer that takes the two histograms which the page reads, and passes everything else over: to
-// gather all would make the metrics of each partition every second.
-type histograms struct{ *prometheus.Registry }
-
 const (
 	commitTimes = "enricher_commit_duration_seconds"
 	lateTimes   = "enricher_retry_late_seconds"
 )
 
-// Register implements prometheus.Registerer.
-func (h histograms) Register(c prometheus.Collector) error {
-	descs := make(chan *prometheus.Desc, 1)
-	go func() {
-		c.Describe(descs)
-		close(descs)
-	}()
-	wanted := false
-	for d := range descs {
-		wanted = wanted || strings.Contains(d.String(), `"`+commitTimes+`"`) || strings.Contains(d.String(), `"`+lateTimes+`"`)
-	}
-	if !wanted {
-		return nil
-	}
-	return h.Registry.Register(c) //nolint:wrapcheck // the same call
-}
-
-// MustRegister implements prometheus.Registerer.
-func (h histograms) MustRegister(cs ...prometheus.Collector) {
-	for _, c := range cs {
-		if err := h.Register(c); err != nil {
-			panic(err) // as the registry does
-		}
-	}
-}
-
-// read returns the times of commits by role, and how late redials came due by tier.
-func (h histograms) read() (commits, late map[string]ops.Histogram) {
+// durations returns the times of commits by role, and how late redials came due by tier.
+func (s *status) durations() (commits, late map[string]ops.Histogram) {
 	commits, late = map[string]ops.Histogram{}, map[string]ops.Histogram{}
-	families, err := h.Gather()
+	families, err := s.times.Gather()
 	if err != nil {
 		return commits, late // two histograms of our own cannot disagree; /metrics would say so too
 	}

@@ -73,7 +73,7 @@ func TestPageAgreesWithTheMetrics(t *testing.T) {
 	brokers := fake(t).ListenAddrs()
 	r := start(t, withPage(configFor(brokers...)))
 	busy := `{"Direction":"outbound","HangupCauseCode":"3010"}`
-	produce(t, brokers, busy, busy, busy, attack, `{"HangupCauseCode":9999}`, `{"HangupCauseCode":9999}`, `{"Event":"Ring"}`, `{`)
+	produce(t, brokers, busy, busy, busy, attack, `{"HangupCauseCode":9999,"From":"+15555550100","To":"sip:alice@example.com"}`, `{"HangupCauseCode":9999}`, `{"Event":"Ring"}`, `{`)
 
 	var st *ops.Status
 	r.until("all is committed", func() bool {
@@ -123,6 +123,8 @@ func TestPageAgreesWithTheMetrics(t *testing.T) {
 	require.Equal(t, int32(9999), st.Codes[1].Code)
 	require.Empty(t, st.Codes[1].Name)
 	require.NotNil(t, st.Codes[1].LastSeen)
+	require.JSONEq(t, `{"HangupCauseCode":9999,"From":"+15*******00","To":"sip:***"}`, st.Codes[1].Sample)
+	require.Empty(t, st.Codes[0].Sample, "of known codes nothing is kept")
 	require.Contains(t, st.Faults, ops.Count{Name: "not in the catalog", N: 2})
 	require.Contains(t, st.Faults, ops.Count{Name: string(entry.Fault), N: 3})
 	require.Nil(t, st.Retry)
@@ -197,6 +199,29 @@ ops: {listen: "127.0.0.1:0", page: "127.0.0.1:0"}
 	}
 	require.Contains(t, r.page("/api/config", ""), `client_id: "***"`)
 	require.Contains(t, r.page("/metrics", ""), "enricher_build_info")
+}
+
+// What visitors paste and what samples quote comes without numbers, unless the configuration says otherwise.
+func TestPageMasksNumbers(t *testing.T) {
+	const planted = `{"Direction":"outbound","HangupCauseCode":"3010","CallUUID":"call-of-15555550100","CallStatus":"\u00315555550100","AnswerTime":"sip:alice@example.com"}`
+	for _, reveal := range []bool{false, true} {
+		brokers := fake(t).ListenAddrs()
+		cfg := withPage(configFor(brokers...))
+		cfg.Privacy.Reveal = reveal
+		r := start(t, cfg)
+		produce(t, brokers, strings.Replace(planted, "3010", "9999", 1), "15555550100 sip:alice@example.com")
+		r.until("both are there", func() bool { return r.status().Roles[0].Events.N == 2 })
+		all := map[string]string{
+			"explained": r.page("/api/explain", planted), "pasted": r.page("/", url.Values{"event": {planted}}.Encode()),
+			"page": r.page("/", ""), "status": r.page("/api/status?view=1", ""),
+			"no JSON": r.page("/", url.Values{"event": {"From=15555550100&To=sip:alice@example.com"}}.Encode()),
+		}
+		for name, text := range all {
+			require.Equal(t, reveal, strings.Contains(text, "5555550100"), "%s %s", name, text)
+			require.Equal(t, reveal, strings.Contains(text, "alice"), "%s %s", name, text)
+		}
+		require.NoError(t, r.stop())
+	}
 }
 
 func loopConfig(brokers ...string) *config.Config {

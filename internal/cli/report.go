@@ -15,6 +15,7 @@ import (
 
 	"github.com/callstream/enricher/internal/app"
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/internal/topic"
 	"github.com/callstream/enricher/internal/traffic"
 	"github.com/callstream/enricher/pkg/enrich"
@@ -38,7 +39,8 @@ func newCatalogReport(w *world) *cobra.Command {
 		Short: "Count what went through a topic",
 		Long: `Reads a topic once, up to where it ends now, and counts its events by code, fault, retry
 class, direction and outcome, and over time. Codes that the catalog does not have are
-listed with a sample each, in which phone numbers and SIP addresses are masked.
+listed with a sample each, in which phone numbers and SIP addresses are masked, unless
+privacy.reveal is set.
 
 Of events that were enriched when they were written, the report counts what their object
 says (under enrich.field); raw ones are enriched for it as the configuration has it. It
@@ -182,7 +184,7 @@ func (w *world) countTopic(ctx context.Context, cfg *config.Config, scan topic.S
 		scan.Progress = view.show
 	}
 
-	counter := traffic.NewCounter(e, snap, cfg.Enrich.Field)
+	counter := traffic.NewCounter(e, snap, cfg.Enrich.Field, privacy.Policy(cfg.Privacy))
 	err = topic.Scan(ctx, client, scan, func(r *topic.Record) error {
 		counter.Add(&enrich.Record{Key: r.Key, Value: r.Value, TimestampMS: r.Timestamp.UnixMilli(), HeaderAttempt: headerAttempt(r)})
 
@@ -323,7 +325,12 @@ func reportCodes(rep *traffic.Report) [][]cell {
 func reportUnknown(rep *traffic.Report, p painter) string {
 	var b strings.Builder
 
-	b.WriteString(p.paint(bold, "Not in the catalog, with the first event of each, numbers masked:") + "\n")
+	title := "Not in the catalog, with the first event of each, numbers masked:"
+	if rep.Revealed {
+		title = "Not in the catalog, with the first event of each:"
+	}
+
+	b.WriteString(p.paint(bold, title) + "\n")
 
 	for _, u := range rep.Unknown {
 		fmt.Fprintf(&b, "%s  %s, %s (%s)\n  %s\n", p.paint(yellow, cmp.Or(u.Text, "(not said)")), thousands(u.Events), share(u.Events, rep.Events), u.Reason,

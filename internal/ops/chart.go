@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// chart is areas that lie on each other, over the last pastSamples seconds. A unit of its picture is a
-// second wide; it is chartHigh units high.
+// chart is areas that lie on each other, over the last pastTime. A unit of its picture is a second wide; it is
+// chartHigh units high.
 type chart struct {
 	ID    string   `json:"id"`
 	Title string   `json:"-"`
@@ -16,16 +16,19 @@ type chart struct {
 	Areas []string `json:"areas"` // path data, the lowest first
 }
 
-const chartHigh = 100
+const (
+	chartHigh = 100
+	chartWide = int(pastTime / time.Second)
+)
 
 // Wide is the width of the picture.
-func (chart) Wide() int { return pastSamples }
+func (chart) Wide() int { return chartWide }
 
 // High is its height.
 func (chart) High() int { return chartHigh }
 
 // Span says how long a time it shows.
-func (chart) Span() string { return duration((pastSamples * sampleEvery).Seconds()) }
+func (chart) Span() string { return duration(pastTime.Seconds()) }
 
 // ratesChart shows what became of a role's records, each second.
 func ratesChart(r *Role, past []sample, role int) chart {
@@ -36,7 +39,7 @@ func ratesChart(r *Role, past []sample, role int) chart {
 			lines[i] = append(lines[i], perSecond(now.roles[role].became[i]-before.roles[role].became[i], now.at.Sub(before.at)))
 		}
 	}
-	return newChart(r.Name+"-rates", words(r.Name).Rates, lines)
+	return newChart(r.Name+"-rates", words(r.Name).Rates, times(past, 1), lines)
 }
 
 func perSecond(n int64, in time.Duration) float64 {
@@ -52,10 +55,36 @@ func lagChart(r *Role, past []sample, role int) chart {
 	for i := range past {
 		line[i] = float64(past[i].roles[role].lag)
 	}
-	return newChart(r.Name+"-lags", words(r.Name).Lag, [][]float64{line})
+	return newChart(r.Name+"-lags", words(r.Name).Lag, times(past, 0), [][]float64{line})
 }
 
-func newChart(id, title string, lines [][]float64) chart {
+// commitsChart shows in milliseconds within which half of a role's commits were done, and above it 99 of 100.
+func commitsChart(r *Role, past []sample, role int) chart {
+	half, rest := make([]float64, 0, len(past)), make([]float64, 0, len(past))
+	for j := 1; j < len(past); j++ {
+		lately := past[j].roles[role].commits.Since(past[j-1].roles[role].commits)
+		p50, p99 := 0.0, 0.0 // there was none
+		if q := lately.Quantile(median); q != nil {
+			p50, p99 = 1000**q, 1000**lately.Quantile(nearlyAll)
+		}
+		half, rest = append(half, p50), append(rest, p99-p50)
+	}
+	c := newChart(r.Name+"-commits", "Commits: half of them, and 99 of 100, within so many milliseconds", times(past, 1), [][]float64{half, rest})
+	c.Top += " ms"
+	return c
+}
+
+// times are where samples stand in the picture: the newest at the right edge, from the one called first on.
+func times(past []sample, first int) []int {
+	var at []int
+	for i := first; i < len(past); i++ {
+		at = append(at, max(chartWide-int(past[len(past)-1].at.Sub(past[i].at).Round(time.Second)/time.Second), 0))
+	}
+	return at
+}
+
+// newChart draws lines that have a value at each of some places.
+func newChart(id, title string, at []int, lines [][]float64) chart {
 	var sums []float64
 	for _, line := range lines {
 		for i, f := range line {
@@ -77,14 +106,14 @@ func newChart(id, title string, lines [][]float64) chart {
 		for j, f := range line {
 			upper[j] = lower[j] + f
 		}
-		c.Areas[i] = area(lower, upper, top)
+		c.Areas[i] = area(at, lower, upper, top)
 		lower = upper
 	}
 	return c
 }
 
 // area is the path around what lies between two lines; "" if that is nothing.
-func area(lower, upper []float64, top float64) string {
+func area(at []int, lower, upper []float64, top float64) string {
 	if len(upper) < 2 {
 		return ""
 	}
@@ -98,7 +127,7 @@ func area(lower, upper []float64, top float64) string {
 	path := make([]byte, 0, 16*len(upper))
 	point := func(command byte, i int, f float64) {
 		path = append(path, command)
-		path = strconv.AppendInt(path, int64(pastSamples-len(upper)+1+i), 10) // the newest is at the right edge
+		path = strconv.AppendInt(path, int64(at[i]), 10)
 		path = append(path, ' ')
 		path = strconv.AppendFloat(path, chartHigh*(1-f/top), 'f', 1, 64)
 	}

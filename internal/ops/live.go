@@ -3,15 +3,20 @@ package ops
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
 
-// The page's memory: rates are those of the last recentSamples, charts show the last pastSamples.
+// The page's memory. Rates are those of the last recentTime, charts show the last pastTime. A look is taken each second
+// while somebody has asked within the last watchedTime, and else each tenth second only: whoever opens the page because
+// something has happened sees what came before, for a tenth of the work.
 const (
-	sampleEvery   = time.Second
-	recentSamples = 10
-	pastSamples   = 180
+	lookEvery   = time.Second
+	restEvery   = 10 * time.Second
+	watchedTime = 15 * time.Second
+	recentTime  = 10 * time.Second
+	pastTime    = 180 * time.Second
 )
 
 // live keeps of the near past what the page tells about it.
@@ -19,6 +24,7 @@ type live struct {
 	source Source
 
 	mu     sync.Mutex
+	asked  time.Time // when somebody last did
 	recent []*Status // oldest first
 	past   []sample  // oldest first
 	seen   map[int32]sighting
@@ -31,8 +37,9 @@ type sample struct {
 }
 
 type roleSample struct {
-	became []int64 // as in Role.Became
-	lag    int64
+	became  []int64 // as in Role.Became
+	lag     int64
+	commits Histogram
 }
 
 // sighting is when the count of a code without an entry was last found to have grown.
@@ -43,18 +50,30 @@ type sighting struct {
 
 func newLive(s Source) *live { return &live{source: s, seen: map[int32]sighting{}} }
 
-// run looks every second until ctx ends.
+// run looks until ctx ends.
 func (l *live) run(ctx context.Context) {
-	tick := time.NewTicker(sampleEvery)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	for {
-		l.look()
+	var looked time.Time
+	for now := time.Now(); ; {
+		if l.due(looked, now) {
+			l.look()
+			looked = now
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case now = <-tick.C:
 		}
 	}
+}
+
+// due tells whether it is time for another look.
+func (l *live) due(looked, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// Half a tick of slack: they do not come to the nanosecond.
+	return now.Sub(l.asked) < watchedTime || now.Sub(looked) > restEvery-lookEvery/2
 }
 
 // look takes a sample.
@@ -63,14 +82,17 @@ func (l *live) look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sight(st)
-	if len(l.recent) > recentSamples {
-		l.recent = append(l.recent[:0], l.recent[1:]...)
+	// One that is older stays to compare with, or for the chart's left edge.
+	n := 0
+	for n < len(l.recent)-1 && st.At.Sub(l.recent[n+1].At) >= recentTime {
+		n++
 	}
-	l.recent = append(l.recent, st)
-	if len(l.past) > pastSamples {
-		l.past = append(l.past[:0], l.past[1:]...)
+	l.recent = append(slices.Delete(l.recent, 0, n), st)
+	n = 0
+	for n < len(l.past)-1 && st.At.Sub(l.past[n+1].at) >= pastTime {
+		n++
 	}
-	l.past = append(l.past, sampleOf(st))
+	l.past = append(slices.Delete(l.past, 0, n), sampleOf(st))
 }
 
 func sampleOf(st *Status) sample {
@@ -80,6 +102,7 @@ func sampleOf(st *Status) sample {
 			s.roles[i].became = append(s.roles[i].became, c.N)
 		}
 		s.roles[i].lag, _ = st.Roles[i].lag()
+		s.roles[i].commits = st.Roles[i].Commits.Times
 	}
 	return s
 }
@@ -118,6 +141,7 @@ func (l *live) status() (*Status, []sample) {
 	st := l.source.Status()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.asked = time.Now()
 	l.sight(st)
 	if len(l.recent) > 0 {
 		st.compare(l.recent[0])

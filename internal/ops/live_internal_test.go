@@ -52,12 +52,12 @@ func TestRatesAreThoseOfTheLastSeconds(t *testing.T) {
 		l.look()
 	}
 	src.perLook = 50
-	for range recentSamples {
+	for range 10 {
 		l.look()
 	}
 	st, past = l.status()
-	require.Len(t, past, 30+recentSamples)
-	require.InDelta(t, recentSamples+1, st.WindowS, 0)
+	require.Len(t, past, 40)
+	require.InDelta(t, 11, st.WindowS, 0)
 	r := st.Roles[0]
 	require.InDelta(t, 50, r.Events.PerS, 0, "what was faster is forgotten")
 	require.InDelta(t, 50, r.Became[0].PerS, 0)
@@ -79,13 +79,13 @@ func TestPartitionThatCameJustNowHasNoRate(t *testing.T) {
 
 func TestPastIsBounded(t *testing.T) {
 	l := newLive(&steady{perLook: 1})
-	for range 3 * pastSamples {
+	for range 600 {
 		l.look()
 	}
 	_, past := l.status()
-	require.Len(t, past, pastSamples+1)
+	require.Len(t, past, 181, "a value at each second, and one at the left edge")
 	require.Equal(t, time.Second, past[1].at.Sub(past[0].at))
-	require.LessOrEqual(t, len(l.recent), recentSamples+1)
+	require.LessOrEqual(t, len(l.recent), 11)
 }
 
 func TestUnknownCodesTellWhenTheyCame(t *testing.T) {
@@ -163,31 +163,32 @@ func TestQuantileLiesInItsBucket(t *testing.T) {
 }
 
 func TestChart(t *testing.T) {
-	c := newChart("x", "X", [][]float64{{1, 2, 3}, {0, 0, 0}, {1, 1, 1}})
+	c := newChart("x", "X", []int{178, 179, 180}, [][]float64{{1, 2, 3}, {0, 0, 0}, {1, 1, 1}})
 	require.Equal(t, "5", c.Top)
 	require.Equal(t, "M178 80.0L179 60.0L180 40.0L180 100.0L179 100.0L178 100.0Z", c.Areas[0])
 	require.Empty(t, c.Areas[1], "nothing is not drawn")
 	require.Equal(t, "M178 60.0L179 40.0L180 20.0L180 40.0L179 60.0L178 80.0Z", c.Areas[2], "on top of the first")
-	require.Equal(t, []string{""}, newChart("x", "X", [][]float64{{7}}).Areas, "one moment is no area")
-	require.Equal(t, "1", newChart("x", "X", [][]float64{nil}).Top)
+	require.Equal(t, []string{""}, newChart("x", "X", []int{180}, [][]float64{{7}}).Areas, "one moment is no area")
+	require.Equal(t, "1", newChart("x", "X", nil, [][]float64{nil}).Top)
 }
 
 // Whatever comes, what is drawn stays in the picture.
 func TestChartStaysInThePicture(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(0, pastSamples+1).Draw(t, "points")
+		at := rapid.SliceOfN(rapid.IntRange(0, chartWide), 0, chartWide+1).Draw(t, "points")
+		n := len(at)
 		lines := make([][]float64, rapid.IntRange(1, 5).Draw(t, "lines"))
 		for i := range lines {
 			lines[i] = rapid.SliceOfN(rapid.Float64Range(0, 1e12), n, n).Draw(t, "line")
 		}
-		for _, path := range newChart("x", "X", lines).Areas {
+		for _, path := range newChart("x", "X", at, lines).Areas {
 			for _, point := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune("MLZ", r) }) {
 				x, y, ok := strings.Cut(point, " ")
 				require.True(t, ok)
 				for _, at := range []struct {
 					text string
 					most float64
-				}{{x, pastSamples}, {y, chartHigh}} {
+				}{{x, float64(chartWide)}, {y, chartHigh}} {
 					f := number64(t, at.text)
 					require.True(t, f >= 0 && f <= at.most && !math.IsNaN(f), path)
 				}
@@ -207,6 +208,59 @@ func TestRatesChartShowsDifferences(t *testing.T) {
 	require.Equal(t, "100", c.Top)
 	require.Equal(t, "M179 0.0L180 0.0L180 100.0L179 100.0Z", c.Areas[0])
 	require.Equal(t, "1,000", lagChart(&st.Roles[0], past, 0).Top, "600 and some")
+}
+
+// Nobody looks: a tenth of the work. Somebody does: each second.
+func TestLooksAreRareWhileNobodyAsks(t *testing.T) {
+	l := newLive(&steady{perLook: 1})
+	now := time.Now()
+	looks := func(seconds int) (n int) {
+		looked := now
+		for range seconds {
+			now = now.Add(time.Second)
+			if l.due(looked, now) {
+				looked = now
+				n++
+			}
+		}
+		return n
+	}
+	require.True(t, l.due(time.Time{}, now), "the first at once")
+	require.Equal(t, 6, looks(60))
+	l.asked = now
+	require.Equal(t, 14+4, looks(60), "for a while each second")
+}
+
+// What was seen rarely stands where it belongs in the chart, and is a rate of the time between.
+func TestChartOfRareLooks(t *testing.T) {
+	src := &steady{perLook: 100}
+	l := newLive(src)
+	for range 4 {
+		l.look()
+		src.at = src.at.Add(9 * time.Second) // and one by itself
+	}
+	l.look()
+	l.look()
+	st, past := l.status()
+	c := ratesChart(&st.Roles[0], past, 0)
+	require.Equal(t, "100", c.Top)
+	require.True(t, strings.HasPrefix(c.Areas[0], "M149 90.0L159 90.0L169 90.0L179 90.0L180 0.0L"), c.Areas[0])
+	require.InDelta(t, 12, st.WindowS, 0, "the last look that is ten seconds old or more, or all there is")
+}
+
+func TestCommitsChart(t *testing.T) {
+	bounds := []float64{0.001, 0.1, 1}
+	src := &steady{commits: Histogram{bounds, []uint64{100, 100, 100}, 100}}
+	l := newLive(src)
+	l.look()
+	src.commits = Histogram{bounds, []uint64{100, 200, 200}, 200}
+	l.look()
+	l.look()
+	st, past := l.status()
+	c := commitsChart(&st.Roles[0], past, 0)
+	require.Equal(t, "100 ms", c.Top)
+	require.Equal(t, "M179 49.5L180 100.0L180 100.0L179 100.0Z", c.Areas[0], "none in the last second")
+	require.Equal(t, "M179 1.0L180 100.0L180 100.0L179 49.5Z", c.Areas[1])
 }
 
 func TestFiguresInWords(t *testing.T) {

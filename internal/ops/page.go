@@ -170,7 +170,8 @@ func (h *handlers) explainOnPage(w http.ResponseWriter, r *http.Request) {
 		h.write(w, code, &content{Problem: problem})
 		return
 	}
-	c := content{Event: event, Explained: h.source.Explain(trimEnd([]byte(event))).Text}
+	x := h.source.Explain(trimEnd([]byte(event)))
+	c := content{Event: x.Event, Explained: x.Text}
 	h.write(w, http.StatusOK, &c)
 }
 
@@ -183,7 +184,7 @@ type content struct {
 	Query     string
 	Searched  bool
 	Found     []Entry
-	Event     string // as pasted
+	Event     string // as pasted, and as it may be shown
 	Explained string
 	Problem   string // why the pasted event was not taken
 }

@@ -51,7 +51,7 @@ func (made) Search(query string) []ops.Entry {
 }
 
 func (made) Explain(event []byte) ops.Explanation {
-	return ops.Explanation{Text: "saw " + string(event), Data: map[string]string{"saw": string(event)}}
+	return ops.Explanation{Event: string(event), Text: "saw " + string(event), Data: map[string]string{"saw": string(event)}}
 }
 
 func (m made) Config() ([]byte, error) { return []byte("kafka: {password: '***'}\n"), m.configErr }

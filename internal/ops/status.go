@@ -82,7 +82,8 @@ type Code struct {
 	Class     string     `json:"class,omitempty"` // retry class
 	Retryable bool       `json:"retryable"`       // by the catalog's policy; single calls may not be
 	N         int64      `json:"count"`
-	LastSeen  *time.Time `json:"last_seen,omitempty"` // of codes without an entry; worked out by the page, to the second
+	LastSeen  *time.Time `json:"last_seen,omitempty"` // of codes without an entry; worked out by the page, to ten seconds if nobody looked
+	Sample    string     `json:"sample,omitempty"`    // of those, the first event as it may be shown
 }
 
 // Retry is the retry loop, as far as this process sees it.
@@ -123,8 +124,9 @@ type Field struct{ Name, Text string }
 
 // Explanation says how an event came by its advice.
 type Explanation struct {
-	Text string // of several lines
-	Data any    // what /api/explain shows
+	Event string // as it may be shown
+	Text  string // of several lines
+	Data  any    // what /api/explain shows
 }
 
 // Histogram counts durations.

@@ -62,7 +62,7 @@ func newView(st *Status, past []sample) *view {
 	v := &view{Cards: cards(st)}
 	for i := range st.Roles {
 		r := &st.Roles[i]
-		events := section{ID: r.Name, Title: words(r.Name).Title, Charts: []chart{ratesChart(r, past, i), lagChart(r, past, i)}}
+		events := section{ID: r.Name, Title: words(r.Name).Title, Charts: []chart{ratesChart(r, past, i), lagChart(r, past, i), commitsChart(r, past, i)}}
 		events.Tables = append(events.Tables, becameTable(r))
 		v.Sections = append(v.Sections, events)
 	}
@@ -193,13 +193,20 @@ func codeTable(st *Status) table {
 }
 
 func unknownTable(st *Status) table {
-	t := table{ID: "unknown-table", Caption: "Unknown codes", Head: []column{{"Code", ""}, {eventsHead, numeric}, {"Last seen", ""}}}
+	t := table{ID: "unknown-table", Caption: "Unknown codes, each with its first event", Head: []column{{"Code", ""}, {eventsHead, numeric}, {"Last seen", ""}}}
+	codes := 0
 	for i := range st.Codes {
 		c := &st.Codes[i]
-		if c.Name != "" || len(t.Rows) == topCodes {
+		if c.Name != "" {
 			continue
 		}
 		t.Rows = append(t.Rows, []cell{{Text: strconv.Itoa(int(c.Code))}, number(c.N), {Text: ago(st.At, c.LastSeen)}})
+		if c.Sample != "" {
+			t.Rows = append(t.Rows, []cell{{Text: c.Sample, Class: "sample", Wide: len(t.Head)}})
+		}
+		if codes++; codes == topCodes {
+			break
+		}
 	}
 	if st.OtherCodes > 0 {
 		t.Rows = append(t.Rows, []cell{{Text: "others"}, number(st.OtherCodes), {Text: "too many different codes to count each"}})

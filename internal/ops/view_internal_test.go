@@ -58,7 +58,7 @@ func TestViewSaysWhatThereIs(t *testing.T) {
 	lag, oldest, due, seen := int64(1234), int64(75), int64(5), now.Add(-90*time.Second)
 	st := &Status{
 		At: now, Ready: Health{OK: true, State: "running"}, OtherCodes: 7,
-		Codes: []Code{{Code: 9, N: 3, LastSeen: &seen}, {Code: 8, N: 1}},
+		Codes: []Code{{Code: 9, N: 3, LastSeen: &seen, Sample: `{"a":1}`}, {Code: 8, N: 1}},
 		Roles: []Role{
 			{Name: "filter", State: "running", Partitions: []Partition{{Topic: "b", Lag: &lag}, {Topic: "a", Number: 10, Lag: &lag}, {Topic: "a", Number: 9}}},
 			{Name: "delay", State: "running"},
@@ -77,7 +77,7 @@ func TestViewSaysWhatThereIs(t *testing.T) {
 	require.Equal(t, "99 of 100 commits within (delay)", labels["delay-commit"].Label)
 	require.Equal(t, card{"unknown-codes", "Events of unknown codes", "4", bad}, labels["unknown-codes"])
 	got := tables(v)
-	require.Equal(t, []string{"9 | 3 | 1 min 30 s ago", "8 | 1 | –", "others | 7 | too many different codes to count each"}, texts(got["unknown-table"]))
+	require.Equal(t, []string{"9 | 3 | 1 min 30 s ago", `{"a":1}`, "8 | 1 | –", "others | 7 | too many different codes to count each"}, texts(got["unknown-table"]))
 	require.Equal(t, []string{"a | 9 | – | 0 | 0", "a | 10 | 1,234 | 0 | 0", "b | 0 | 1,234 | 0 | 0"}, texts(got["partitions"]))
 	require.Equal(t, []string{"t | 0 s | 0 | – | 1 min 15 s | 5 | 2 s"}, texts(got["tiers"]))
 }
@@ -85,11 +85,11 @@ func TestViewSaysWhatThereIs(t *testing.T) {
 func TestOnlyTheTopCodesAreShown(t *testing.T) {
 	st := &Status{Roles: []Role{{Name: "filter"}}}
 	for i := range int32(100) {
-		st.Codes = append(st.Codes, Code{Code: i, N: 1}, Code{Code: 1000 + i, Name: "known", N: 1})
+		st.Codes = append(st.Codes, Code{Code: i, N: 1, Sample: "s"}, Code{Code: 1000 + i, Name: "known", N: 1})
 	}
 	got := tables(newView(st, nil))
 	require.Len(t, got["codes"].Rows, topCodes)
-	require.Len(t, got["unknown-table"].Rows, topCodes)
+	require.Len(t, got["unknown-table"].Rows, 2*topCodes)
 }
 
 func TestAnswerThatCannotBeWritten(t *testing.T) {

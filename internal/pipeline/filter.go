@@ -41,6 +41,9 @@ func (f *filter) record(rec *recordbatch.Record) (until int64, err error) {
 		return 0, err // not counted: it went nowhere, and comes again
 	}
 	f.tally.event(&f.result)
+	if f.result.Outcome == enrich.UnknownCode {
+		f.p.samples.take(&f.result)
+	}
 	return 0, nil
 }
 

@@ -59,6 +59,11 @@ func (p *Pipeline) Register(r prometheus.Registerer) {
 	}
 }
 
+// Durations are the histograms that the status page reads: the times of commits, and how late redials came due by tier.
+func (m *Metrics) Durations() []prometheus.Collector {
+	return []prometheus.Collector{m.commits, m.late}
+}
+
 // collector reports the ledger and the partitions as they are at the moment.
 type collector struct{ p *Pipeline }
 

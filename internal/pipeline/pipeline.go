@@ -63,6 +63,9 @@ type Config struct {
 	CommitInterval  time.Duration
 	SessionTimeout  time.Duration
 	ShutdownTimeout time.Duration
+
+	// Sample is how the first event of each unknown code is kept for people; nil: it is not. From several goroutines.
+	Sample func(event []byte) string
 }
 
 // AllTopics are the topics that the pipeline reads and writes, each once.
@@ -143,6 +146,8 @@ type Pipeline struct {
 	inputs      []int32             // partition counts of cfg.Topics at the start
 	ids         map[string][16]byte // of cfg.Topics, as last seen by a session's begin
 
+	samples samples // of the filter
+
 	Ledger  *Ledger
 	Metrics *Metrics
 	state   atomic.Int32
@@ -164,6 +169,7 @@ func New(cfg Config, client *broker.Client, log *zap.Logger) *Pipeline {
 	if cfg.Role == Delay {
 		p.cancels = retry.NewCancels(cfg.Retry.MaxAge)
 	}
+	p.samples.show = cfg.Sample
 	p.Ledger = newLedger(tiers)
 	for _, r := range cfg.Routes {
 		p.Ledger.copiesOf(r.Name) // told from the beginning, as 0

@@ -2,7 +2,7 @@
 // the page that shows it.
 //
 // It reads no topic, which is internal/topic, and prints no tables, which is internal/cli. What it keeps is bounded, however
-// many events it is given. Of the events' own text it keeps samples, masked.
+// many events it is given. Of the events' own text it keeps samples, masked unless told otherwise.
 package traffic
 
 import (
@@ -28,6 +28,7 @@ const (
 type Counter struct {
 	enricher *enrich.Enricher
 	snap     *catalog.Snapshot
+	show     privacy.Policy
 	field    string // the object's key
 	path     string // the same as a path
 
@@ -51,9 +52,9 @@ type unknownKey struct{ text, reason string }
 
 // NewCounter makes a counter. Events without an object under field are enriched by e, from snap. The object that e
 // writes should have all its members, so that it says what stood in the place of a code.
-func NewCounter(e *enrich.Enricher, snap *catalog.Snapshot, field string) *Counter {
+func NewCounter(e *enrich.Enricher, snap *catalog.Snapshot, field string, show privacy.Policy) *Counter {
 	return &Counter{
-		enricher: e, snap: snap, field: field, path: gjson.Escape(field),
+		enricher: e, snap: snap, show: show, field: field, path: gjson.Escape(field),
 		malformed: tally{}, faults: tally{}, classes: tally{}, directions: tally{}, catalogs: tally{},
 		codes: map[int32]*Code{}, unknown: map[unknownKey]*Unknown{}, series: newSeries(),
 	}
@@ -199,7 +200,7 @@ func (c *Counter) countCode(f *finding) Kind {
 
 	code := c.codes[f.code]
 	if code == nil && len(c.codes) < codeLimit {
-		code = &Code{Code: f.code, Name: words(f.name), Fault: words(f.fault), Class: words(f.class)}
+		code = &Code{Code: f.code, Name: c.show.Word(f.name), Fault: c.show.Word(f.fault), Class: c.show.Word(f.class)}
 		c.codes[f.code] = code
 	}
 
@@ -223,9 +224,6 @@ func (c *Counter) countCode(f *finding) Kind {
 	}
 }
 
-// words is a word of an event, fit to be kept and shown.
-func words(text string) string { return cut(privacy.Mask(cut(text, sampleBytes)), textBytes) }
-
 func (c *Counter) countUnknown(f *finding) {
 	c.faults.add("unknown")
 	c.classes.add("unknown")
@@ -235,11 +233,11 @@ func (c *Counter) countUnknown(f *finding) {
 		text = strconv.Itoa(int(f.code))
 	}
 
-	key := unknownKey{words(text), words(f.reason)} // masked codes may fall together; a number in a code's place is no code
+	key := unknownKey{c.show.Word(text), c.show.Word(f.reason)} // masked codes may fall together; a number in a code's place is no code
 	u := c.unknown[key]
 
 	if u == nil && len(c.unknown) < unknownLimit {
-		u = &Unknown{Text: key.text, Reason: key.reason, Sample: sample(c.res.AppendValue(nil), c.field)}
+		u = &Unknown{Text: key.text, Reason: key.reason, Sample: c.show.Sample(c.res.AppendValue(nil), c.field)}
 		c.unknown[key] = u
 	}
 
@@ -267,6 +265,7 @@ func (c *Counter) span(ms int64) {
 // Report is what has been counted until now.
 func (c *Counter) Report() *Report {
 	rep := c.rep
+	rep.Revealed = c.show.Reveal
 	n := rep.Events
 
 	if c.first > 0 {
@@ -279,8 +278,8 @@ func (c *Counter) Report() *Report {
 	}
 
 	rep.Retryable = []Count{{"yes", c.retryable[1], share(c.retryable[1], n)}, {"no", c.retryable[0], share(c.retryable[0], n)}}
-	rep.Malformed, rep.Faults, rep.Classes = c.malformed.counts(n), c.faults.counts(n), c.classes.counts(n)
-	rep.Directions, rep.Catalogs = c.directions.counts(n), c.catalogs.counts(n)
+	rep.Malformed, rep.Faults, rep.Classes = c.malformed.counts(n, c.show), c.faults.counts(n, c.show), c.classes.counts(n, c.show)
+	rep.Directions, rep.Catalogs = c.directions.counts(n, c.show), c.catalogs.counts(n, c.show)
 	rep.Codes, rep.Unknown = []Code{}, []Unknown{}
 
 	for _, code := range c.codes {

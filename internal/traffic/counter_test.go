@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/callstream/enricher/internal/eventgen"
+	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/internal/traffic"
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
@@ -21,7 +22,7 @@ func newCounter(t *testing.T) *traffic.Counter {
 	e, err := enrich.New(catalog.Default(), enrich.DefaultOptions())
 	require.NoError(t, err)
 
-	return traffic.NewCounter(e, catalog.Default(), enrich.DefaultOptions().Field)
+	return traffic.NewCounter(e, catalog.Default(), enrich.DefaultOptions().Field, privacy.Policy{})
 }
 
 // names are the counts that are not zero.

@@ -11,6 +11,8 @@ type Report struct {
 	First *time.Time `json:"first"` // the earliest and the latest timestamp of an event; null without events
 	Last  *time.Time `json:"last"`
 
+	Revealed bool `json:"revealed,omitempty"` // numbers and addresses are not masked
+
 	Events int64 `json:"events"`
 	// WithObject, EnrichedHere and WithoutCause add up to Events.
 	WithObject   int64 `json:"with_object"`   // enriched when they were written: what their object says is counted

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+
+	"github.com/callstream/enricher/internal/privacy"
 )
 
 // Count is how many events have something in common.
@@ -34,12 +36,12 @@ func (t tally) add(word string) {
 	t[word]++
 }
 
-// counts lists what was counted, most frequent first. Words are masked: they come from events.
-func (t tally) counts(all int64) []Count {
+// counts lists what was counted, most frequent first. Words are shown by policy: they come from events.
+func (t tally) counts(all int64, show privacy.Policy) []Count {
 	list := make([]Count, 0, len(t))
 	for word, n := range t {
 		if !catalogID.MatchString(word) { // which is no address, although it has an @
-			word = words(word)
+			word = show.Word(word)
 		}
 
 		list = append(list, Count{word, n, share(n, all)})

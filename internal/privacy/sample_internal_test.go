@@ -1,6 +1,7 @@
-package traffic
+package privacy
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -24,16 +25,16 @@ func TestSample(t *testing.T) {
 		{"empty", `{}`, `{}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, sample([]byte(tt.in), "hangup"))
+			require.Equal(t, tt.want, Policy{}.Sample([]byte(tt.in), "hangup"))
 		})
 	}
 }
 
 func TestSampleIsShort(t *testing.T) {
-	long := sample([]byte(`{"a":"`+strings.Repeat("ü", 10_000)+`"}`), "hangup")
+	long := Policy{}.Sample([]byte(`{"a":"`+strings.Repeat("ü", 10_000)+`"}`), "hangup")
 	require.Equal(t, `{"a":"`+strings.Repeat("ü", 50)+`…"}`, long)
 
-	many := sample([]byte(`{"a":[`+strings.Repeat(`"xyz",`, 10_000)+`0]}`), "hangup")
+	many := Policy{}.Sample([]byte(`{"a":[`+strings.Repeat(`"xyz",`, 10_000)+`0]}`), "hangup")
 	require.LessOrEqual(t, len(many), sampleBytes+len("…"))
 	require.True(t, strings.HasSuffix(many, "…"), many)
 }
@@ -42,7 +43,26 @@ func TestSampleIsShort(t *testing.T) {
 func TestSampleIsJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key, text := rapid.String().Draw(t, "key"), rapid.String().Draw(t, "text")
-		got := sample([]byte(`{`+quoted(key)+`:[`+quoted(text)+`,1.5e3,true,null,{}]}`), "hangup")
+		in, err := json.Marshal(map[string]any{key: []any{text, 1.5e3, true, nil, map[string]any{}}})
+		require.NoError(t, err)
+
+		got := Policy{}.Sample(in, "hangup")
 		require.True(t, gjson.Valid(got) || len(got) > sampleBytes, got)
+
+		whole := string(Policy{}.JSON(in))
+		require.True(t, gjson.Valid(whole), whole)
+		require.Equal(t, int64(5), gjson.Get(whole, "@values.0.#").Int())
 	})
+}
+
+func TestPolicyReveals(t *testing.T) {
+	const event = `{"From":"+15555550100", "to":["sip:alice@example.com"],"n":15555550100}`
+
+	require.Equal(t, `{"From":"+15*******00","to":["sip:***"],"n":"15*******00"}`, string(Policy{}.JSON([]byte(event))))
+	require.Equal(t, event, string(Policy{Reveal: true}.JSON([]byte(event))))
+	require.Equal(t, `{"From":"+15555550100","to":["sip:alice@example.com"],"n":15555550100}`, Policy{Reveal: true}.Sample([]byte(event), "hangup"))
+	require.Equal(t, "15*******00", Policy{}.Word("15555550100"))
+	require.Equal(t, "15555550100", Policy{Reveal: true}.Word("15555550100"))
+	require.Equal(t, "From=15*******00", string(Policy{}.JSON([]byte("From=15555550100"))), "what is no JSON is a text")
+	require.Equal(t, `"15*55`, string(Policy{}.JSON([]byte(`"\u0031\u0035\u0035\u0035\u0035`)))[:6], "nor are escapes a way around it")
 }
