@@ -5,8 +5,8 @@
 //
 // It is not a general YAML reader. One document in UTF-8; anchors, aliases, merge
 // keys, tags and directives are refused, since a configuration needs none of them
-// and the first three can make a small file expand without bound. Nesting is
-// bounded before the file is parsed. The size is the caller's to bound.
+// and the first three can make a small file expand without bound. Nesting, and the number of
+// keys in a mapping, are bounded before the file is parsed. The size is the caller's to bound.
 //
 // # Scalars
 //

@@ -30,12 +30,22 @@ func (m Mistake) Error() string {
 // Mistakes are all things wrong with one file or several.
 type Mistakes []Mistake
 
+// maxListed is how many mistakes Error lists. Who has made more has made one of them many times.
+const maxListed = 200
+
 // Error lists the mistakes one to a line: files in the order in which they first
-// appear, and by position within a file.
+// appear, and by position within a file. Of very many it gives the first and the number.
 func (ms Mistakes) Error() string {
-	lines := make([]string, 0, len(ms))
-	for _, m := range ms.sorted() {
+	all := ms.sorted()
+	listed := all[:min(len(all), maxListed)]
+	lines := make([]string, 0, len(listed)+1)
+
+	for _, m := range listed {
 		lines = append(lines, m.Error())
+	}
+
+	if more := len(all) - len(listed); more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d mistakes more", more))
 	}
 
 	return strings.Join(lines, "\n")

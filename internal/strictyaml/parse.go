@@ -16,6 +16,9 @@ import (
 // MaxDepth is how deeply mappings and lists may be nested.
 const MaxDepth = 64
 
+// MaxKeys is how many keys a mapping in block style may have.
+const MaxKeys = 1000
+
 // Document is one parsed file. It is not safe for concurrent use while Expand runs.
 type Document struct {
 	file string
@@ -34,8 +37,8 @@ func Parse(file string, src []byte) (*Document, error) {
 	}
 
 	tokens := lexer.Tokenize(text)
-	if at := tooDeep(tokens); at != nil {
-		return nil, Mistakes{{file, at.Line, at.Column, fmt.Sprintf("nested more than %d deep", MaxDepth)}}
+	if at, excess := tooMuch(tokens); at != nil {
+		return nil, Mistakes{{file, at.Line, at.Column, excess}}
 	}
 
 	tree, err := parseTokens(tokens)
@@ -122,38 +125,84 @@ func checkText(file string, src []byte) (string, *Mistake) {
 	return text, nil
 }
 
-// tooDeep finds the first token that is nested too deeply. It runs before the
-// parser, which recurses. In block style every level but a list's within a
-// mapping starts further to the right, so the open columns bound the depth.
-func tooDeep(tokens token.Tokens) *token.Position {
-	flow := 0
-
-	var open []int
+// tooMuch finds the first token that is nested too deeply, or is one key or document too many. It runs before the
+// parser, which recurses, and whose work grows with the square of a mapping's keys and of the documents.
+func tooMuch(tokens token.Tokens) (at *token.Position, excess string) {
+	o := outline{tokens: tokens}
 
 	for i, t := range tokens {
-		switch t.Type { //nolint:exhaustive // only what opens or closes a level
-		case token.SequenceStartType, token.MappingStartType:
-			flow++
-		case token.SequenceEndType, token.MappingEndType:
-			flow--
-		case token.CommentType, token.SpaceType:
-			continue
-		}
-
-		if flow == 0 && (i == 0 || tokens[i-1].Position.Line < t.Position.Line || t.Type == token.SequenceEntryType || tokens[i-1].Type == token.SequenceEntryType || tokens[i-1].Type == token.MappingKeyType) {
-			for len(open) > 0 && open[len(open)-1] > t.Position.Column {
-				open = open[:len(open)-1]
-			}
-
-			if len(open) == 0 || open[len(open)-1] < t.Position.Column {
-				open = append(open, t.Position.Column)
-			}
-		}
-
-		if flow+len(open) > MaxDepth {
-			return t.Position
+		if excess = o.take(i, t); excess != "" {
+			return t.Position, excess
 		}
 	}
 
-	return nil
+	return nil, ""
+}
+
+// outline is how far a file is nested at a token. In block style every level but a list's within a
+// mapping starts further to the right, so the open columns bound the depth.
+type outline struct {
+	tokens token.Tokens
+	flow   int     // open brackets
+	open   []block // the blocks outside of them
+	heads  int     // of documents
+}
+
+type block struct{ column, keys int }
+
+// maxHeads is how many times --- may stand: what is behind the second is read only to say that it is one too many.
+const maxHeads = 8
+
+func (o *outline) take(i int, t *token.Token) (excess string) {
+	switch t.Type { //nolint:exhaustive // only what opens, closes or divides
+	case token.SequenceStartType, token.MappingStartType:
+		o.flow++
+	case token.SequenceEndType, token.MappingEndType:
+		o.flow--
+	case token.DocumentHeaderType:
+		o.heads++
+	case token.CommentType, token.SpaceType:
+		return ""
+	}
+
+	if o.flow == 0 && o.begins(i, t) {
+		o.block(t.Position.Column)
+	}
+
+	if o.flow == 0 && t.Type == token.MappingValueType && len(o.open) > 0 {
+		o.open[len(o.open)-1].keys++
+	}
+
+	switch {
+	case o.flow+len(o.open) > MaxDepth:
+		return fmt.Sprintf("nested more than %d deep", MaxDepth)
+	case o.heads > maxHeads:
+		return "a second document: one file holds one"
+	case len(o.open) > 0 && o.open[len(o.open)-1].keys > MaxKeys:
+		return fmt.Sprintf("more than %d keys in one mapping", MaxKeys)
+	}
+
+	return ""
+}
+
+// begins tells whether a block can begin at a token: it is the first on its line, or a dash, or behind one.
+func (o *outline) begins(i int, t *token.Token) bool {
+	if i == 0 || t.Type == token.SequenceEntryType {
+		return true
+	}
+
+	before := o.tokens[i-1]
+
+	return before.Position.Line < t.Position.Line || before.Type == token.SequenceEntryType || before.Type == token.MappingKeyType
+}
+
+// block closes the blocks to the right of a column, and opens one there if there is none.
+func (o *outline) block(column int) {
+	for len(o.open) > 0 && o.open[len(o.open)-1].column > column {
+		o.open = o.open[:len(o.open)-1]
+	}
+
+	if len(o.open) == 0 || o.open[len(o.open)-1].column < column {
+		o.open = append(o.open, block{column: column})
+	}
 }
