@@ -28,6 +28,12 @@ LINT          := $(CACHE_DIR)/golangci-lint-$(LINT_VERSION)-$(shell $(GO) env GO
 # promtool is in Debian's package prometheus, which starts a server as well: .ci/run takes the one file out of it.
 PROMTOOL      ?= $(firstword $(shell command -v promtool 2>/dev/null) $(wildcard $(CACHE_DIR)/promtool))
 
+# axe-core finds what is wrong with a page for people who cannot see it, or use no mouse. It comes from the npm registry; the
+# sum is that of the archive, as the registry has it under dist.integrity.
+AXE_VERSION   := 4.14.1
+AXE_SHA512    := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
+AXE           := $(CACHE_DIR)/axe-core-$(AXE_VERSION).min.js
+
 # Where goroutines share memory. The rest is straight-line code, which -race only slows down.
 RACE_PACKAGES  = ./internal/broker/... ./internal/pipeline/... ./internal/app/... ./internal/ops/... ./pkg/...
 
@@ -56,6 +62,17 @@ test-rules: ## Check and test the Prometheus rules (needs promtool)
 		"dpkg --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool >$(CACHE_DIR)/promtool && chmod +x $(CACHE_DIR)/promtool" >&2; exit 1; }
 	$(PROMTOOL) check rules deploy/observability/rules.yaml
 	$(PROMTOOL) test rules deploy/observability/rules_test.yaml
+
+# PAGE_FLAGS=-update makes the pictures in docs/ anew.
+.PHONY: test-page
+test-page: $(AXE) ## Run the tests of the status page in a real browser (needs Chromium; npm the first time)
+	AXE=$(AXE) $(GO) test -tags browser -count 1 -timeout $(KAFKA_TIMEOUT) -run TestBrowser ./internal/app $(PAGE_FLAGS)
+
+$(AXE):
+	@mkdir -p $(CACHE_DIR)
+	@dir=$$(mktemp -d) && trap 'rm -r "$$dir"' EXIT && cd "$$dir" && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && \
+		echo "$(AXE_SHA512)  axe-core-$(AXE_VERSION).tgz" | sha512sum --check --quiet && \
+		tar -xzf axe-core-$(AXE_VERSION).tgz package/axe.min.js && mv package/axe.min.js $@
 
 .PHONY: test-kafka
 test-kafka: ## Run the tests on a real Apache Kafka (needs Java 17; Maven and a network the first time)
@@ -170,7 +187,7 @@ vuln: ## Look for known vulnerabilities by govulncheck; says SKIPPED where its d
 	$(GO) -C tools run ./vulncheck $(VULN_FLAGS) $(CURDIR) $(addprefix $(CURDIR)/,$(MODULES))
 
 # What CI runs, from quick to slow. .ci/run asks for this list, so that the two cannot differ.
-CI_STEPS = verify licences vuln test test-rules test-bench test-helm lint tidy-check test-image test-race fuzz test-kafka bench-smoke test-chaos-short
+CI_STEPS = verify licences vuln test test-rules test-page test-bench test-helm lint tidy-check test-image test-race fuzz test-kafka bench-smoke test-chaos-short
 
 .PHONY: ci
 ci: $(CI_STEPS) ## Everything that CI does

@@ -24,6 +24,7 @@ type demoFlags struct {
 	seed     uint64
 	retry    bool
 	listen   string
+	open     bool
 	delivery *format
 	out      *format
 }
@@ -65,6 +66,7 @@ called. It ends when nothing waits any more. -o json has then also
 		Example: `  enricher demo
   enricher demo --retry
   enricher demo --for 30s --rate 5000 --listen 127.0.0.1:8080   and look at http://127.0.0.1:8080/
+  enricher demo --for 5m --open
   enricher demo -o json | jq .conserved`,
 		Args: arguments(0, 0, "no arguments"),
 	}
@@ -74,6 +76,7 @@ called. It ends when nothing waits any more. -o json has then also
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the same seed gives the same events")
 	cmd.Flags().BoolVar(&f.retry, "retry", false, "show the retry loop (1000 calls, 200 a second)")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address for /livez, /readyz, /metrics and, on a loopback address, the status page, such as 127.0.0.1:8080")
+	cmd.Flags().BoolVar(&f.open, "open", false, "open the status page in the browser (on 127.0.0.1 and a free port, unless --listen says where)")
 	f.delivery = &format{string(config.Default().Delivery), config.Delivery("").Values()}
 	cmd.Flags().Var(f.delivery, "delivery", "delivery guarantee")
 	complete(cmd, "delivery", f.delivery.allowed)
@@ -113,8 +116,20 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 		return usagef("--events 0 needs an end: add --for")
 	}
 
+	if f.open && f.listen == "" {
+		f.listen = "127.0.0.1:0"
+	}
+
 	cfg := demoConfig(f)
 	log := w.logger(cfg.Log)
+
+	if f.open {
+		if cfg.Ops.Page == "" {
+			return usagef("--open shows the status page, which is on loopback addresses alone: give --listen one, such as 127.0.0.1:8080")
+		}
+
+		opt.Serving = func(url string) { w.openBrowser(cmd.Context(), url, log) }
+	}
 
 	view := &liveView{w: w, p: w.painter(w.err)}
 	show := view.show

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/internal/replay"
 )
 
@@ -29,6 +30,7 @@ type replayFlags struct {
 	dryRun     bool
 	yes        bool
 	out        *format
+	show       privacy.Policy // from the configuration
 }
 
 // maxReplays is how often one event may be replayed if nothing else is said.
@@ -92,6 +94,8 @@ func (w *world) replay(ctx context.Context, f *replayFlags) error {
 	if err != nil {
 		return err
 	}
+
+	f.show = privacy.Policy(cfg.Privacy)
 
 	opt, err := replayOptions(f, cfg)
 	if err != nil {
@@ -249,11 +253,27 @@ func (w *world) ask(ctx context.Context, question string) (bool, error) {
 }
 
 func (w *world) reportReplay(rep *replay.Report, f *replayFlags) error {
+	showReplay(rep, f.show)
+
 	if f.out.value == asJSON {
 		return writeJSON(w.out, rep)
 	}
 
 	return write(w.out, replaySummary(rep, w.painter(w.out)))
+}
+
+// showReplay masks reasons, which anybody may have written into the letters' headers.
+func showReplay(rep *replay.Report, show privacy.Policy) {
+	for i := range rep.Moves {
+		rep.Moves[i].Reason = show.Word(rep.Moves[i].Reason)
+	}
+
+	others := map[string]int64{}
+	for reason, n := range rep.OtherReasons {
+		others[show.Word(reason)] += n
+	}
+
+	rep.OtherReasons = others
 }
 
 // replaySummary is what a person reads at the end.

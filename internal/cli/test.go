@@ -15,6 +15,7 @@ import (
 
 	"github.com/callstream/enricher/internal/casetest"
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/internal/strictyaml"
 )
 
@@ -71,6 +72,7 @@ type tested struct {
 	Mismatches []casetest.Mismatch `json:"mismatches"`
 
 	from *casetest.Case
+	show privacy.Policy
 }
 
 // testReport is what -o json says of all.
@@ -86,7 +88,7 @@ func runTest(w *world, f *testFlags, args []string) error {
 		return err
 	}
 
-	subject, err := makeSubject(f.config, f.overlays)
+	subject, show, err := makeSubject(f.config, f.overlays)
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,11 @@ func runTest(w *world, f *testFlags, args []string) error {
 
 	for _, c := range cases {
 		mismatches := append([]casetest.Mismatch{}, subject.Run(c)...) // never null
-		t := tested{c.Name, c.File, c.Line, len(mismatches) == 0, mismatches, c}
+		for i := range mismatches {
+			showMismatch(&mismatches[i], show)
+		}
+
+		t := tested{c.Name, c.File, c.Line, len(mismatches) == 0, mismatches, c, show}
 
 		if t.OK {
 			report.Passed++
@@ -179,19 +185,28 @@ func caseFiles(args []string) ([]string, error) {
 	return files, nil
 }
 
+// showMismatch masks what stands in events: the values of fields and headers. All else is the enricher's own.
+func showMismatch(m *casetest.Mismatch, show privacy.Policy) {
+	if strings.HasPrefix(m.What, "fields ") || strings.HasPrefix(m.What, "headers ") {
+		m.Want, m.Got = show.JSON(m.Want), show.JSON(m.Got)
+	}
+}
+
 // makeSubject makes what a configuration asks for; "" is the default one. Overlays lie
-// above its own.
-func makeSubject(file string, overlays []string) (*casetest.Subject, error) {
+// above its own. It also says how events are shown.
+func makeSubject(file string, overlays []string) (*casetest.Subject, privacy.Policy, error) {
 	cfg := config.Default()
 
 	if file != "" {
 		var err error
 		if cfg, err = loadConfig(file); err != nil {
-			return nil, err
+			return nil, privacy.Policy{}, err
 		}
 	}
 
-	return subjectOf(cfg, slices.Concat(cfg.Catalog.Overlays, overlays))
+	subject, err := subjectOf(cfg, slices.Concat(cfg.Catalog.Overlays, overlays))
+
+	return subject, privacy.Policy(cfg.Privacy), err
 }
 
 // subjectOf is a configuration with these overlays, and none of its own.
@@ -255,7 +270,7 @@ func (t *tested) details(p painter, f *testFlags) string {
 		}
 	}
 
-	if command := explainCommand(t.from, f); command != "" {
+	if command := explainCommand(t.from, f, t.show); command != "" {
 		fmt.Fprintf(&b, "  to see why: %s\n", command)
 	}
 
@@ -271,7 +286,7 @@ func orAbsent(value json.RawMessage) string {
 }
 
 // explainCommand is what to type to see how the event comes by its advice; "" for a tombstone.
-func explainCommand(c *casetest.Case, f *testFlags) string {
+func explainCommand(c *casetest.Case, f *testFlags, show privacy.Policy) string {
 	const longest = 2000 // beyond it nobody wants to copy
 
 	if c.Value == nil {
@@ -296,7 +311,7 @@ func explainCommand(c *casetest.Case, f *testFlags) string {
 	switch {
 	case c.EventFile != "":
 		return command + " < " + shellWord(c.EventFile)
-	case len(c.Value) > longest || !printable(string(c.Value)):
+	case len(c.Value) > longest || !printable(string(c.Value)) || show.Hides(c.Value):
 		return command + " < EVENT"
 	default:
 		return "printf %s " + shellWord(string(c.Value)) + " | " + command

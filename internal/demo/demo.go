@@ -31,6 +31,9 @@ type Options struct {
 	Rate   int           // events per second; 0: as fast as it goes
 	Seed   uint64        // the same seed gives the same events
 	Retry  bool          // failed calls wait, come due, and are dialled again by a simulated dialer
+
+	// Serving is told where the status page is; nil: nobody is.
+	Serving func(url string)
 }
 
 const partitions = 4
@@ -84,6 +87,9 @@ func Run(ctx context.Context, cfg *config.Config, opt Options, log *zap.Logger, 
 	}
 	defer rd.close()
 
+	if url := filter.PageURL(); opt.Serving != nil && url != "" {
+		opt.Serving(url) // the address is open: who asks now is answered once the filter runs
+	}
 	r := &run{app: filter, src: src, rd: rd, dialer: dl, begun: time.Now(), view: view}
 	if err := r.all(ctx); err != nil {
 		return nil, err

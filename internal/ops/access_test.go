@@ -87,6 +87,7 @@ func TestPageElsewhereWantsToKnowWho(t *testing.T) {
 	s := &site{server, t}
 	require.Equal(t, http.StatusUnauthorized, s.get("/", "Host", "calls.example").code)
 	require.Equal(t, http.StatusOK, s.get("/", "Host", "calls.example", "Authorization", basic(token)).code, "it may have any name")
+	require.Equal(t, "http://localhost:"+port+"/", server.URL(), "nor does it change")
 }
 
 // Probes and scrapes come without a token where both are on one port.

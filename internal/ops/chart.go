@@ -69,7 +69,7 @@ func commitsChart(r *Role, past []sample, role int) chart {
 		}
 		half, rest = append(half, p50), append(rest, p99-p50)
 	}
-	c := newChart(r.Name+"-commits", "Commits: half of them, and 99 of 100, within so many milliseconds", times(past, 1), [][]float64{half, rest})
+	c := newChart(r.Name+"-commits", "Commit times: half within, 99 of 100 within", times(past, 1), [][]float64{half, rest})
 	c.Top += " ms"
 	return c
 }

@@ -38,6 +38,7 @@ type Server struct {
 	mux      *http.ServeMux
 	server   *http.Server
 	live     *live // nil: no page
+	secure   bool  // by TLS; net/http makes itself a TLSConfig in any case
 }
 
 // Bounds of the server: it answers small requests of probes, scrapers and one browser.
@@ -79,7 +80,7 @@ func ListenPage(addr string, p Page) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.server.TLSConfig = secure
+	s.server.TLSConfig, s.secure = secure, secure != nil
 	// That somebody does not get in is for debugging: whoever can reach the port could fill the log with it.
 	if s.server.ErrorLog, err = zap.NewStdLogAt(p.Log, zap.DebugLevel); err != nil {
 		return nil, errors.Join(fmt.Errorf("log for ops.page: %w", err), s.Close())
@@ -120,7 +121,7 @@ func (s *Server) URL() string {
 	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
 		host = "localhost" // an address to listen on, and not to go to
 	}
-	return map[bool]string{false: "http", true: "https"}[s.server.TLSConfig != nil] + "://" + net.JoinHostPort(host, port) + "/"
+	return map[bool]string{false: "http", true: "https"}[s.secure] + "://" + net.JoinHostPort(host, port) + "/"
 }
 
 // Close gives the address up; it is for a server that does not come to Serve.
@@ -151,7 +152,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	defer stop()
 	serve := s.server.Serve
-	if s.server.TLSConfig != nil {
+	if s.secure {
 		serve = func(l net.Listener) error { return s.server.ServeTLS(l, "", "") }
 	}
 	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {

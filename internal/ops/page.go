@@ -45,7 +45,7 @@ func (s *Server) AddPage(p Page) error {
 	if !loopback && !p.guarded() {
 		return fmt.Errorf("ops.page: %s %w", s.Addr(), ErrExposed)
 	}
-	if p.TLS.CertFile != "" && s.server.TLSConfig == nil {
+	if p.TLS.CertFile != "" && !s.secure {
 		return fmt.Errorf("%w: the page wants an address of its own, since probes and scrapes come in the clear", ErrTLS)
 	}
 	tmpl, err := template.ParseFS(files, "page.html")

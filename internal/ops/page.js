@@ -95,7 +95,7 @@
 
   const refresh = async () => {
     try {
-      const answer = await fetch("/api/status?view=1", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      const answer = await fetch(location.origin + "/api/status?view=1", { cache: "no-store", signal: AbortSignal.timeout(5000) });
       if (!answer.ok) throw new Error("status " + answer.status);
       show((await answer.json()).view);
       silentSince = "";

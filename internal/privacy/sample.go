@@ -49,6 +49,17 @@ func (p Policy) JSON(value []byte) []byte {
 	return []byte(w.String())
 }
 
+// Hides tells whether there is something in a text that is not shown.
+func (p Policy) Hides(value []byte) bool {
+	if p.Reveal {
+		return false
+	}
+
+	text := escape.ReplaceAllStringFunc(string(value), unescape)
+
+	return Mask(text) != text
+}
+
 // Sample shows what a JSON object is like, without the member that was added to it. Long texts in it are cut, as
 // is all of it.
 func (p Policy) Sample(value []byte, without string) string {
