@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -109,11 +110,16 @@ func (s *FetchBuffers) get() []byte {
 
 func (s *FetchBuffers) hold(b []byte) { s.held.Add(int64(cap(b))) }
 
+// keptBuffer is the largest buffer that is kept: one answer of 200 MB shall not hold as much for ever.
+const keptBuffer = 2 * trusted
+
 func (s *FetchBuffers) put(b []byte) {
 	s.held.Add(-int64(cap(b)))
-	select {
-	case s.free <- b:
-	default:
+	if cap(b) <= keptBuffer {
+		select {
+		case s.free <- b:
+		default:
+		}
 	}
 	signal(s.room)
 }
@@ -142,7 +148,29 @@ func (c *Client) Fetch(ctx context.Context, req *FetchRequest, pool *FetchBuffer
 			resp.Results = append(resp.Results, fetchResult(t.Topic, &t.Partitions[j]))
 		}
 	}
+	resp.Results = onlyAsked(req, resp.Results)
 	return resp, nil
+}
+
+// onlyAsked leaves out what was not asked for, and repeats: who asks has room for one answer for each partition.
+// Brokers answer in the order of the request, so there is mostly nothing to look up.
+func onlyAsked(req *FetchRequest, results []FetchResult) []FetchResult {
+	inOrder := len(results) <= len(req.Partitions)
+	for i := 0; inOrder && i < len(results); i++ {
+		inOrder = results[i].TopicPartition == req.Partitions[i].TopicPartition
+	}
+	if inOrder {
+		return results
+	}
+	left := make(map[TopicPartition]struct{}, len(req.Partitions))
+	for i := range req.Partitions {
+		left[req.Partitions[i].TopicPartition] = struct{}{}
+	}
+	return slices.DeleteFunc(results, func(r FetchResult) bool {
+		_, ok := left[r.TopicPartition]
+		delete(left, r.TopicPartition)
+		return !ok
+	})
 }
 
 // fetchVersion has racks and preferred replicas, names topics by name, and is

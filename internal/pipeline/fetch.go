@@ -255,6 +255,11 @@ func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, nod
 		s.fail(fmt.Errorf("read %s/%d at offset %d: %w", part.Topic, part.Partition, part.next, err))
 		return false
 	}
+	if len(r.Records) > 0 && next <= part.next {
+		s.getsNowhere(part, r, quiet)
+		return false
+	}
+	part.nowhere = 0
 	if whole == 0 {
 		return false
 	}
@@ -264,6 +269,22 @@ func (s *session) deliver(resp *broker.FetchResponse, r *broker.FetchResult, nod
 	part.outstanding++
 	part.next = next
 	return false
+}
+
+// nowhereTries is how often in a row a partition may be answered with nothing that leads on, each after a pause:
+// no broker does so, but one of another make might cut a batch off because others come before it.
+const nowhereTries = 50
+
+// getsNowhere decides about an answer that has bytes, and neither the offset that was asked for nor any behind it: a
+// batch whose length says more than there is, or batches that lie before it. What follows them cannot be known, so
+// there is nothing to skip to.
+func (s *session) getsNowhere(part *partition, r *broker.FetchResult, quiet *broker.Quiet) {
+	part.retryAt = time.Now().Add(retryPause)
+	where := fmt.Sprintf("%s/%d", part.Topic, part.Partition)
+	quiet.Warn("the broker's answer does not lead on, trying again", zap.String("partition", where), zap.Int64("offset", part.next), zap.Int("bytes", len(r.Records)))
+	if part.nowhere++; part.nowhere >= nowhereTries {
+		s.fail(fmt.Errorf("read %s: asked %d times for offset %d, the broker sends %d bytes that do not hold it: the log is damaged there (a batch's length is wrong), or what answers is no Kafka; set the group's offset behind it", where, nowhereTries, part.next, len(r.Records)))
+	}
 }
 
 func (s *session) fetchError(part *partition, r *broker.FetchResult, quiet *broker.Quiet) (stale bool) {

@@ -65,6 +65,7 @@ type partition struct {
 	retryAt     time.Time
 	failing     time.Time // since when no request for it was answered well; zero: it is, or nobody asked
 	leaderless  time.Time // since when it has no leader
+	nowhere     int       // answers in a row that did not lead on
 	waiting     int64     // timestamp of the record that the partition waits for; 0: it does not wait
 	start       int64     // where this generation began
 	highWater   int64

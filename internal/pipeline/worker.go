@@ -153,8 +153,9 @@ func (w *worker) step(c *chunk, rest []byte, filter *abortFilter) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("offset %d and later: %w", w.part.position, err)
 	}
-	if w.batchHead.NextOffset() > c.from && !filter.skip(&w.batchHead) {
-		err := w.batch(&w.batchHead, c.from)
+	from := max(c.from, w.part.position) // a batch that comes twice is worked through once
+	if w.batchHead.NextOffset() > from && !filter.skip(&w.batchHead) {
+		err := w.batch(&w.batchHead, from)
 		if errors.Is(err, errHeld) {
 			w.wait()
 			return nil, nil
