@@ -22,7 +22,7 @@ func (c *Config) expand(src Source) strictyaml.Mistakes {
 			c.secrets[path] = true
 		}
 
-		if isSecret(path) && err == nil && out == text && text != "" {
+		if isSecret(path) && err == nil && !secret && out != "" { // a default stands in the file as well
 			err = errLiteral
 		}
 

@@ -100,4 +100,6 @@ func Loopback(address string) bool {
 }
 
 // isSecret tells whether a value is hidden wherever it comes from. In a file it stands as ${file:PATH} or ${VAR} alone.
-func isSecret(path string) bool { return path == "ops.token" }
+func isSecret(path string) bool {
+	return path == "ops.token" || path == "kafka.sasl.password" || path == "kafka.sasl.oauth.client_secret"
+}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/callstream/enricher/internal/strictyaml"
@@ -30,7 +31,7 @@ type SASL struct {
 	Mechanism Mechanism `yaml:"mechanism"`
 	// Username and the password are for plain and scram.
 	Username string `yaml:"username"`
-	Password string `yaml:"password"`
+	Password Secret `yaml:"password"`
 	// PasswordFile has the password instead, and is read again at each login.
 	PasswordFile string `yaml:"password_file"`
 	// TokenFile has a token for oauthbearer, and is read again at each login.
@@ -47,7 +48,7 @@ type OAuth struct {
 	TokenURL string `yaml:"token_url"`
 	// ClientID and the secret are how the program shows who it is.
 	ClientID     string `yaml:"client_id"`
-	ClientSecret string `yaml:"client_secret"`
+	ClientSecret Secret `yaml:"client_secret"`
 	// ClientSecretFile has the secret instead, and is read again for each token.
 	ClientSecretFile string `yaml:"client_secret_file"`
 	// Scopes are asked for.
@@ -78,10 +79,20 @@ func (m Mechanism) hasPassword() bool { return m == Plain || m == ScramSHA256 ||
 // Reveals tells whether it sends what it proves by as it is: then whoever reads the network can log in.
 func (m Mechanism) Reveals() bool { return m == Plain || m == OAuthBearer }
 
-// alwaysSecret are the paths whose values are masked wherever they come from.
-func alwaysSecret(path string) bool {
-	return path == "kafka.sasl.password" || path == "kafka.sasl.oauth.client_secret"
+// Secret is a text that is not printed, whoever prints what it is in.
+type Secret string
+
+// String hides the text.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+
+	return masked
 }
+
+// GoString hides the text from %#v.
+func (s Secret) GoString() string { return strconv.Quote(s.String()) }
 
 // files are the paths of files in the section.
 func (k *Kafka) files() []*string {
@@ -114,14 +125,12 @@ type setting struct{ key, value string }
 func (v *validator) sasl() {
 	s := &v.c.Kafka.SASL
 
-	v.literal("kafka.sasl.password", s.Password)
-	v.literal("kafka.sasl.oauth.client_secret", s.OAuth.ClientSecret)
 	v.strangers(s)
 
 	switch {
 	case s.Mechanism.hasPassword():
 		v.required("kafka.sasl.username", s.Username, "with "+string(s.Mechanism))
-		v.oneOf("kafka.sasl.", setting{"password", s.Password}, setting{"password_file", s.PasswordFile}, string(s.Mechanism))
+		v.oneOf("kafka.sasl.", setting{"password", s.Password.String()}, setting{"password_file", s.PasswordFile}, string(s.Mechanism))
 	case s.Mechanism == OAuthBearer:
 		v.oauth(s)
 	case s.Mechanism == AWSMSKIAM && !v.c.Kafka.TLS.Enabled:
@@ -144,12 +153,12 @@ func (v *validator) strangers(s *SASL) {
 		fits bool
 	}{
 		{setting{"username", s.Username}, passwords, s.Mechanism.hasPassword()},
-		{setting{"password", s.Password}, passwords, s.Mechanism.hasPassword()},
+		{setting{"password", s.Password.String()}, passwords, s.Mechanism.hasPassword()},
 		{setting{"password_file", s.PasswordFile}, passwords, s.Mechanism.hasPassword()},
 		{setting{"token_file", s.TokenFile}, tokens, s.Mechanism == OAuthBearer},
 		{setting{"oauth.token_url", s.OAuth.TokenURL}, tokens, s.Mechanism == OAuthBearer},
 		{setting{"oauth.client_id", s.OAuth.ClientID}, tokens, s.Mechanism == OAuthBearer},
-		{setting{"oauth.client_secret", s.OAuth.ClientSecret}, tokens, s.Mechanism == OAuthBearer},
+		{setting{"oauth.client_secret", s.OAuth.ClientSecret.String()}, tokens, s.Mechanism == OAuthBearer},
 		{setting{"oauth.client_secret_file", s.OAuth.ClientSecretFile}, tokens, s.Mechanism == OAuthBearer},
 		{setting{"oauth.scopes", strings.Join(s.OAuth.Scopes, " ")}, tokens, s.Mechanism == OAuthBearer},
 		{setting{"aws_region", s.AWSRegion}, "aws-msk-iam", s.Mechanism == AWSMSKIAM},
@@ -187,7 +196,7 @@ func (v *validator) oauth(s *SASL) {
 	}
 
 	v.required(section+"client_id", s.OAuth.ClientID, "with oauth.token_url")
-	v.oneOf(section, setting{"client_secret", s.OAuth.ClientSecret}, setting{"client_secret_file", s.OAuth.ClientSecretFile}, "oauth.token_url")
+	v.oneOf(section, setting{"client_secret", s.OAuth.ClientSecret.String()}, setting{"client_secret_file", s.OAuth.ClientSecretFile}, "oauth.token_url")
 
 	if slices.Contains(s.OAuth.Scopes, "") {
 		v.bad(section+"scopes", "has an empty scope")
@@ -212,14 +221,6 @@ func (v *validator) oneOf(section string, a, b setting, when string) {
 		v.bad(section+a.key, "or %s%s is required with %s", section, b.key, when)
 	case a.value != "" && b.value != "":
 		v.bad(section+b.key, "and %s%s are both given: which one holds?", section, a.key)
-	}
-}
-
-// literal refuses a secret that stands in the file itself, which is copied, shown and kept under version
-// control.
-func (v *validator) literal(path, value string) {
-	if value != "" && v.c.doc != nil && !v.c.secrets[path] {
-		v.bad(path, "stands in the file itself: write ${file:PATH} or ${VAR}, or give %s_file", path)
 	}
 }
 

@@ -82,7 +82,7 @@ func concerns(msg, path string) bool {
 func (v *validator) show(path, value string) string { return v.c.quoted(path, value) }
 
 func (c *Config) quoted(path, value string) string {
-	if c.secrets[path] || alwaysSecret(path) {
+	if c.secrets[path] || isSecret(path) {
 		return masked
 	}
 

@@ -36,7 +36,7 @@ func newOAuth(s config.SASL, caFile string) *oauthMechanism {
 	}
 	e := &endpoint{
 		cfg:    clientcredentials.Config{ClientID: s.OAuth.ClientID, TokenURL: s.OAuth.TokenURL, Scopes: s.OAuth.Scopes},
-		secret: secret{value: s.OAuth.ClientSecret, file: s.OAuth.ClientSecretFile, key: "kafka.sasl.oauth.client_secret_file"},
+		secret: secret{value: string(s.OAuth.ClientSecret), file: s.OAuth.ClientSecretFile, key: "kafka.sasl.oauth.client_secret_file"},
 		caFile: caFile,
 	}
 	return &oauthMechanism{e.get}

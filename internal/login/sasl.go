@@ -24,7 +24,7 @@ func mechanism(k config.Kafka) (sasl.Mechanism, error) {
 	case config.Plain, config.ScramSHA256, config.ScramSHA512:
 		return &passwordMechanism{
 			name: strings.ToUpper(string(s.Mechanism)), username: s.Username,
-			password: secret{value: s.Password, file: s.PasswordFile, key: "kafka.sasl.password_file"},
+			password: secret{value: string(s.Password), file: s.PasswordFile, key: "kafka.sasl.password_file"},
 		}, nil
 	case config.OAuthBearer:
 		return newOAuth(s, k.TLS.CAFile), nil
