@@ -78,7 +78,7 @@ func (c *Client) Topics(ctx context.Context, names []string) (map[string]Topic, 
 		case kafka.UnknownTopicOrPartition:
 			missing.Topics = append(missing.Topics, *t.Topic)
 		case kafka.TopicAuthorizationFailed:
-			others = append(others, fmt.Errorf("topic %q: this user may not see it (or it does not exist): allow DESCRIBE on it: %w", *t.Topic, code))
+			others = append(others, fmt.Errorf("topic %q: this user may not see it (or it does not exist): allow READ on it if it is read, WRITE if it is written (DESCRIBE comes with them): %w", *t.Topic, code))
 		default:
 			others = append(others, fmt.Errorf("topic %q: %w", *t.Topic, code))
 		}

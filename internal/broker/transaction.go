@@ -252,7 +252,7 @@ func (t *Transaction) addOffsets(ctx context.Context, group *Coordinator, m Memb
 	if err != nil {
 		return err
 	}
-	if err := t.check("add offsets to the transaction", codeOf(resp)); err != nil {
+	if err := t.check(fmt.Sprintf("add offsets of group %q to the transaction", m.Group), codeOf(resp)); err != nil {
 		return err
 	}
 
@@ -277,7 +277,7 @@ func (t *Transaction) addOffsets(ctx context.Context, group *Coordinator, m Memb
 	if resp, err = group.do(ctx, req, codeOf); err != nil {
 		return err
 	}
-	return t.check(fmt.Sprintf("commit offsets in generation %d", m.Generation), codeOf(resp))
+	return t.check(fmt.Sprintf("commit offsets of group %q in generation %d", m.Group, m.Generation), codeOf(resp))
 }
 
 // end commits. A lost answer is asked for again: the coordinator knows that it has
