@@ -285,7 +285,7 @@ func (r *run) assigned(ctx context.Context, name string) (int, error) {
 		return 0, g.Err
 	}
 	for _, m := range g.Members {
-		if c, ok := m.Assigned.AsConsumer(); ok && m.ClientID == "enricher-"+name {
+		if c, ok := m.Assigned.AsConsumer(); ok && m.ClientID == "enricher-"+name+"/"+name { // client_id and instance
 			n := 0
 			for _, t := range c.Topics {
 				n += len(t.Partitions)
