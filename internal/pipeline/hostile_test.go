@@ -48,6 +48,12 @@ func TestBatchesThatComeAgain(t *testing.T) {
 	for name, answer := range map[string]func(from int64) []kmsg.FetchResponseTopicPartition{
 		"twice in an answer":      func(int64) []kmsg.FetchResponseTopicPartition { return parts(answerOf(3, one, one, two, one, two)) },
 		"the partition ten times": func(int64) []kmsg.FetchResponseTopicPartition { return repeated(10, answerOf(3, one, two)) },
+		"the partition ten times, each time further on": func(from int64) (out []kmsg.FetchResponseTopicPartition) {
+			for i := range int64(10) {
+				out = append(out, answerOf(3, wireBatch(from+i, busy)))
+			}
+			return out
+		},
 		"a partition not asked for": func(int64) []kmsg.FetchResponseTopicPartition {
 			return append(repeated(5, stranger), answerOf(3, one, two))
 		},
