@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/kafkatest"
 	"github.com/callstream/enricher/internal/login"
 )
 
@@ -178,14 +179,36 @@ func TestWhyNot(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]error{
-		"connection refused":                    fmt.Errorf("dial: %w", syscall.ECONNREFUSED),
-		"its certificate expired":               fmt.Errorf("unable to dial: %w", &login.Error{Address: "kafka:9092", Text: "its certificate expired"}),
-		"no answer in time":                     fmt.Errorf("read: %w", context.DeadlineExceeded),
-		"something else":                        errors.New("something else"),
+		"connection refused":      fmt.Errorf("dial: %w", syscall.ECONNREFUSED),
+		"its certificate expired": fmt.Errorf("unable to dial: %w", &login.Error{Address: "kafka:9092", Text: "its certificate expired"}),
+		"no answer in time":       fmt.Errorf("read: %w", context.DeadlineExceeded),
+		"something else":          errors.New("something else"),
 	}
 	for want, err := range tests {
 		d, _ := patient()
 		require.Contains(t, d.whyNot("kafka:9092", err), want)
+	}
+}
+
+// The name in commands is the one that the brokers know the program by.
+func TestPrincipal(t *testing.T) {
+	t.Parallel()
+
+	ca := kafkatest.NewAuthority(t, "cluster")
+	cert := ca.Issue(t, "enricher")
+	own := config.TLS{Enabled: true, CertFile: cert.File, KeyFile: cert.KeyFile}
+
+	for want, k := range map[string]config.Kafka{
+		"User:ANONYMOUS":                  {},
+		"User:alice":                      {TLS: own, SASL: config.SASL{Mechanism: config.Plain, Username: "alice"}},
+		"User:SUBJECT-OF-THE-TOKEN":       {SASL: config.SASL{Mechanism: config.OAuthBearer}},
+		"User:ARN-OF-THE-ROLE":            {SASL: config.SASL{Mechanism: config.AWSMSKIAM}},
+		"User:CN=enricher":                {TLS: own},
+		"User:SUBJECT-OF-THE-CERTIFICATE": {TLS: config.TLS{Enabled: true, CertFile: "nowhere", KeyFile: "nowhere"}},
+	} {
+		d, _ := patient()
+		d.cfg.Kafka = k
+		require.Equal(t, want, d.principal())
 	}
 }
 

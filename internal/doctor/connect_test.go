@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +17,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/doctor"
+	"github.com/callstream/enricher/internal/kafkatest"
 )
 
 // listen lets serve answer each connection until the test ends.
@@ -146,6 +149,52 @@ func TestLoginWanted(t *testing.T) {
 	require.Equal(t, doctor.Problem, login.Status)
 	require.Contains(t, login.Found, "it expects a login (SASL), and the configuration has none (kafka.sasl.mechanism)")
 	require.Same(t, login, r.Checks[len(r.Checks)-1])
+}
+
+// TestLogin: the doctor logs in as the filter does, names the user in commands, and says why it may not come in.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+
+	ca := kafkatest.NewAuthority(t, "cluster")
+	cert := ca.Issue(t, "broker", "127.0.0.1")
+	pair, err := tls.LoadX509KeyPair(cert.File, cert.KeyFile)
+	require.NoError(t, err)
+
+	users := []kfake.Opt{kfake.EnableSASL(), kfake.User("PLAIN", "alice", "right"), kfake.User("SCRAM-SHA-256", "alice", "right")}
+	sealed := append(slices.Clone(users), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}))
+	byPlain := config.SASL{Mechanism: config.Plain, Username: "alice", Password: "right"}
+
+	for name, test := range map[string]struct {
+		broker []kfake.Opt
+		tls    config.TLS
+		sasl   config.SASL
+		check  string
+		status doctor.Status
+		found  string
+	}{
+		"scram":        {users, config.TLS{}, config.SASL{Mechanism: config.ScramSHA256, Username: "alice", Password: "right"}, "login", doctor.OK, "as User:alice by scram-sha-256"},
+		"in the clear": {users, config.TLS{}, byPlain, "login", doctor.Warning, "as User:alice by plain, and what it is proved by goes over the network for all to read"},
+		"sealed":       {sealed, config.TLS{Enabled: true, CAFile: ca.File}, byPlain, "login", doctor.OK, "as User:alice by plain"},
+		"refused":      {users, config.TLS{}, config.SASL{Mechanism: config.Plain, Username: "alice", Password: "wrong"}, "login", doctor.Problem, "kafka.sasl.password"},
+		"not offered":  {users, config.TLS{}, config.SASL{Mechanism: config.OAuthBearer, TokenFile: kafkatest.Secret(t, "token")}, "login", doctor.Problem, "does not take OAUTHBEARER"},
+		"wrong CA":     {sealed, config.TLS{Enabled: true, CAFile: kafkatest.NewAuthority(t, "x").File}, byPlain, "connect", doctor.Problem, "kafka.tls.ca_file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, test.broker...)...)
+			require.NoError(t, err)
+			t.Cleanup(c.Close)
+
+			s := siteOf(t, c.ListenAddrs())
+			s.cfg.Kafka.TLS, s.cfg.Kafka.SASL = test.tls, test.sasl
+			r := s.run()
+			check := find(t, r, test.check, "")
+			require.Equal(t, test.status, check.Status, list(r))
+			require.Contains(t, check.Found, test.found)
+			require.NotContains(t, list(r), "wrong\n")
+		})
+	}
 }
 
 // The cluster names an address that cannot be used from here.
