@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync/atomic"
@@ -155,13 +156,20 @@ func (co *Coordinator) FetchOffsets(ctx context.Context, parts []TopicPartition)
 	if !ok {
 		return nil, errFrame
 	}
-	if err := codeError(of.ErrorCode); err != nil {
-		return nil, fmt.Errorf("fetch committed offsets of group %q: %w", co.key, err)
+	switch code := kafka.Error(of.ErrorCode); code {
+	case 0:
+	case kafka.GroupAuthorizationFailed:
+		return nil, fmt.Errorf("fetch committed offsets: %w (%s)", code, groupRights(co.key))
+	default:
+		return nil, fmt.Errorf("fetch committed offsets of group %q: %w", co.key, code)
 	}
 	offsets := make(map[TopicPartition]int64, len(parts))
 	for _, t := range of.Topics {
 		for _, p := range t.Partitions {
 			if err := codeError(p.ErrorCode); err != nil {
+				if errors.Is(err, kafka.TopicAuthorizationFailed) {
+					err = fmt.Errorf("%w (allow READ on topic %q)", err, t.Topic)
+				}
 				return nil, fmt.Errorf("fetch committed offset of %s/%d: %w", t.Topic, p.Partition, err)
 			}
 			offsets[TopicPartition{t.Topic, p.Partition}] = p.Offset
