@@ -142,7 +142,7 @@ func (a *App) watchFiles(ctx context.Context, looks <-chan time.Time, asked <-ch
 func (a *App) digest() [sha256.Size]byte {
 	sum := sha256.New()
 	for _, name := range a.now().cfg.Files() {
-		fmt.Fprintf(sum, "%q\n", name)
+		_, _ = fmt.Fprintf(sum, "%q\n", name)
 		if f, err := os.Open(name); err == nil { //nolint:gosec // the operator names them
 			_, _ = io.Copy(sum, f)
 			_ = f.Close()

@@ -63,7 +63,7 @@ func TestFormerMemberThatCannotBeReleased(t *testing.T) {
 		want  string
 	}{
 		{"describe refused", kmsg.DescribeGroups, func(r kmsg.Request) kmsg.Response {
-			resp := r.ResponseKind().(*kmsg.DescribeGroupsResponse) //nolint:forcetypeassert // by its key
+			resp := r.ResponseKind().(*kmsg.DescribeGroupsResponse)
 			g := kmsg.NewDescribeGroupsResponseGroup()
 			g.ErrorCode = kerr.GroupAuthorizationFailed.Code
 			resp.Groups = append(resp.Groups, g)
@@ -71,12 +71,12 @@ func TestFormerMemberThatCannotBeReleased(t *testing.T) {
 		}, `describe group "g"`},
 		{"no group in the answer", kmsg.DescribeGroups, func(r kmsg.Request) kmsg.Response { return r.ResponseKind() }, "broken frame"},
 		{"leaving refused", kmsg.LeaveGroup, func(r kmsg.Request) kmsg.Response {
-			resp := r.ResponseKind().(*kmsg.LeaveGroupResponse) //nolint:forcetypeassert // by its key
+			resp := r.ResponseKind().(*kmsg.LeaveGroupResponse)
 			resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
 			return resp
 		}, `release former member of group "g"`},
 		{"the member refused", kmsg.LeaveGroup, func(r kmsg.Request) kmsg.Response {
-			resp := r.ResponseKind().(*kmsg.LeaveGroupResponse) //nolint:forcetypeassert // by its key
+			resp := r.ResponseKind().(*kmsg.LeaveGroupResponse)
 			m := kmsg.NewLeaveGroupResponseMember()
 			m.ErrorCode = kerr.FencedInstanceID.Code
 			resp.Members = append(resp.Members, m)

@@ -100,7 +100,7 @@ func TestSoak(t *testing.T) {
 	go func() { done <- s.read(ctx) }()
 
 	s.calibrate(ctx)
-	s.hour(ctx, length)
+	s.hour(length)
 
 	stopLoading()
 	require.NoError(t, <-done)
@@ -246,7 +246,7 @@ func (s *soak) calibrate(ctx context.Context) {
 }
 
 // hour is the soak itself: samples, reloads, and a second process that comes and goes.
-func (s *soak) hour(ctx context.Context, length time.Duration) {
+func (s *soak) hour(length time.Duration) {
 	begun := time.Now()
 	samples, reloads, rebalances := time.NewTicker(sampleEvery), time.NewTicker(reloadEvery), time.NewTicker(rebalanceEvery)
 	defer samples.Stop()
@@ -312,7 +312,7 @@ func metricsOf(ctx context.Context, address string) (map[string]float64, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read
 	out := map[string]float64{}
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
 		name, value, ok := strings.Cut(lines.Text(), " ")

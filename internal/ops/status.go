@@ -24,7 +24,7 @@ type Status struct {
 	Catalog    string    `json:"catalog"` // its id
 	Ready      Health    `json:"ready"`
 	Reload     *Reload   `json:"reload,omitempty"` // nil: the configuration is as it was at the start
-	Roles      []Role    `json:"roles"` // the same ones in the same order as long as the process runs
+	Roles      []Role    `json:"roles"`            // the same ones in the same order as long as the process runs
 	Faults     []Count   `json:"faults"`
 	Codes      []Code    `json:"codes"`       // by falling count
 	OtherCodes int64     `json:"other_codes"` // events whose codes are too many to be counted apart

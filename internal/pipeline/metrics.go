@@ -129,14 +129,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for topic, n := range t.Acked {
 		counter(acked, n, topic)
 	}
-	lag := desc("partition_lag_records", "Records between the committed offset and the end of an owned partition.", "topic", "partition")
 	lags := c.p.Lags()
-	for _, l := range lags {
-		if l.Records < 0 {
-			continue // not known yet: 0 would read as caught up, and scale to zero
-		}
-		gauge(lag, l.Records, l.Topic, strconv.Itoa(int(l.Partition)))
-	}
 	c.behind(lags, ch)
 	if txn := c.p.transaction(); txn != nil {
 		counter(desc("transaction_aborts_total", "Transactions given up; their input is processed again."), txn.Aborts())
@@ -145,8 +138,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(desc("assigned_partitions", "Input partitions that this process owns."), int64(len(lags)))
 }
 
-// behind reports how old the filter's backlog is. The delay role's records are meant to wait.
+// behind reports the backlog, and how old the filter's is; the delay role's records are meant to wait.
 func (c *collector) behind(lags []Lag, ch chan<- prometheus.Metric) {
+	records := desc("partition_lag_records", "Records between the committed offset and the end of an owned partition.", "topic", "partition")
+	for _, l := range lags {
+		if l.Records >= 0 { // else not known yet: 0 would read as caught up, and scale to zero
+			ch <- prometheus.MustNewConstMetric(records, prometheus.GaugeValue, float64(l.Records), l.Topic, strconv.Itoa(int(l.Partition)))
+		}
+	}
 	if c.p.cfg.Role != Filter {
 		return
 	}

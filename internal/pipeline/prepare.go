@@ -95,7 +95,7 @@ func (p *Pipeline) topics(ctx context.Context, names []string) (map[string]broke
 // that met it has to become a dead letter now.
 func (p *Pipeline) readLimits(ctx context.Context) {
 	targets := p.allTargets()
-	var names []string
+	names := make([]string, 0, len(targets))
 	for _, t := range targets {
 		names = append(names, t.topic)
 	}

@@ -53,9 +53,10 @@ type rules struct {
 	copies []*atomic.Int64 // of each route
 }
 
-// Stage checks new rules against the cluster, prepares what they need, and changes nothing. Calling swap makes workers use
-// them from their next batch on. One caller at a time. A route's topic that is new must be there, and may be written, or is made (see
-// Config.CreateTopics). That there is a retry loop, its topics and its MaxAge cannot change; they stay as they are.
+// Stage checks new rules against the cluster, prepares what they need, and changes nothing. Calling swap makes
+// workers use them from their next batch on. One caller at a time. A route's topic that is new must be there, and
+// may be written, or is made (see Config.CreateTopics). That there is a retry loop, its topics and its MaxAge cannot
+// change; they stay as they are.
 func (p *Pipeline) Stage(ctx context.Context, next Rules) (swap func(), err error) {
 	select {
 	case <-p.prepared:
