@@ -68,7 +68,7 @@ func TestBrowserLiveNumbersAgreeWithTheMetrics(t *testing.T) {
 	v.tab.until("nothing is behind", `document.getElementById("filter-lag").textContent === "0"`)
 	v.tab.until("a chart is drawn", `document.querySelector("#filter-rates path").getAttribute("d") !== ""`)
 
-	_, metrics := v.running.get("/metrics")
+	_, metrics := v.get("/metrics")
 	agree := func(count, series string) {
 		t.Helper()
 		require.True(t, containsLine(metrics, series+" "+count), "%s %s\n%s", series, count, metrics)
@@ -216,7 +216,7 @@ func TestBrowserWithAToken(t *testing.T) {
 	b := openTab(t)
 	resp, err := chromedp.Run(b.ctx, chromedp.NavigateResponse(r.app.PageURL()))
 	if err == nil { // newer browsers show their form, and give up the page
-		require.Equal(t, int64(http.StatusUnauthorized), int64(resp.Status))
+		require.Equal(t, int64(http.StatusUnauthorized), resp.Status)
 	}
 	b.do(chromedp.Navigate(strings.Replace(r.app.PageURL(), "://", "://me:"+cfg.Ops.Token+"@", 1)))
 	b.until("a refresh by the script", `performance.getEntriesByName(location.origin + "/api/status?view=1").length > 1`)
@@ -300,6 +300,6 @@ func TestBrowserScreenshots(t *testing.T) {
 		b.until("the script has been at work", `performance.getEntriesByName(location.origin + "/api/status?view=1").length > 1`)
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join("..", "..", "docs", picture.file), png, 0o644)) //nolint:gosec // a picture for all
+		require.NoError(t, os.WriteFile(filepath.Join("..", "..", "docs", picture.file), png, 0o644))
 	}
 }

@@ -4,7 +4,6 @@ package app_test
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,7 +24,7 @@ import (
 // tab is a tab of a real browser, which writes down what a page must not do.
 type tab struct {
 	t   *testing.T
-	ctx context.Context //nolint:containedctx // it is the tab
+	ctx context.Context
 
 	mu       sync.Mutex
 	requests []string // addresses
@@ -65,7 +64,7 @@ func enable[P, R any](b *tab, command cdp.Command[P, R], params P) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, command, params)
-		return chromedp.Void{}, err //nolint:wrapcheck // a test
+		return chromedp.Void{}, err
 	})
 }
 
@@ -144,12 +143,4 @@ func (b *tab) screen(width, height int64, scheme string) {
 func (b *tab) table(id string) [][]string {
 	b.t.Helper()
 	return ask[[][]string](b, `[...document.getElementById("`+id+`").tBodies[0].rows].map(r => [...r.cells].map(c => c.textContent.replaceAll(",", "")))`)
-}
-
-// quoted makes a text one of JavaScript.
-func quoted(t *testing.T, text string) string {
-	t.Helper()
-	b, err := json.Marshal(text)
-	require.NoError(t, err)
-	return string(b)
 }

@@ -13,7 +13,7 @@ func (w *world) openBrowser(ctx context.Context, url string, log *zap.Logger) {
 	name, args := browserCommand(runtime.GOOS, url)
 
 	// What is started outlives this process: it may be the browser itself.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, args...) //nolint:gosec // three names, and an address of our own
 	if err := cmd.Start(); err != nil {
 		log.Warn("cannot open the browser; open the page by hand", zap.String("address", url), zap.Error(err))
 

@@ -87,33 +87,9 @@ called. It ends when nothing waits any more. -o json has then also
 }
 
 func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
-	if f.events < 0 || f.rate < 0 || f.duration < 0 {
-		return usagef("--events, --rate and --for are not negative")
-	}
-
-	opt := demo.Options{Events: f.events, For: f.duration, Rate: f.rate, Seed: f.seed}
-	if f.duration > 0 && !cmd.Flags().Changed("events") {
-		opt.Events = 0
-	}
-
-	if f.duration > 0 && !cmd.Flags().Changed("rate") {
-		opt.Rate = demoRate
-	}
-
-	if f.retry {
-		opt.Retry = true
-
-		if !cmd.Flags().Changed("events") && f.duration == 0 {
-			opt.Events = retryEvents
-		}
-
-		if !cmd.Flags().Changed("rate") {
-			opt.Rate = retryRate
-		}
-	}
-
-	if opt.Events == 0 && opt.For == 0 {
-		return usagef("--events 0 needs an end: add --for")
+	opt, err := demoOptions(cmd, f)
+	if err != nil {
+		return err
 	}
 
 	if f.open && f.listen == "" {
@@ -160,6 +136,40 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 	}
 
 	return nil
+}
+
+// demoOptions is what the flags ask for.
+func demoOptions(cmd *cobra.Command, f *demoFlags) (demo.Options, error) {
+	opt := demo.Options{Events: f.events, For: f.duration, Rate: f.rate, Seed: f.seed}
+	if f.events < 0 || f.rate < 0 || f.duration < 0 {
+		return opt, usagef("--events, --rate and --for are not negative")
+	}
+
+	if f.duration > 0 && !cmd.Flags().Changed("events") {
+		opt.Events = 0
+	}
+
+	if f.duration > 0 && !cmd.Flags().Changed("rate") {
+		opt.Rate = demoRate
+	}
+
+	if f.retry {
+		opt.Retry = true
+
+		if !cmd.Flags().Changed("events") && f.duration == 0 {
+			opt.Events = retryEvents
+		}
+
+		if !cmd.Flags().Changed("rate") {
+			opt.Rate = retryRate
+		}
+	}
+
+	if opt.Events == 0 && opt.For == 0 {
+		return opt, usagef("--events 0 needs an end: add --for")
+	}
+
+	return opt, nil
 }
 
 // demoConfig is the configuration that the demo's filter runs with.

@@ -46,7 +46,7 @@ func (p Policy) JSON(value []byte) []byte {
 	w := writer{Policy: p, whole: true}
 	w.value(gjson.ParseBytes(value), 1)
 
-	return []byte(w.String())
+	return []byte(w.to.String())
 }
 
 // Hides tells whether there is something in a text that is not shown.
@@ -66,7 +66,7 @@ func (p Policy) Sample(value []byte, without string) string {
 	w := writer{Policy: p, without: without}
 	w.value(gjson.ParseBytes(value), 1)
 
-	return cut(w.String(), sampleBytes)
+	return cut(w.to.String(), sampleBytes)
 }
 
 var escape = regexp.MustCompile(`(?i)\\u00[0-7][0-9a-f]`)
@@ -81,19 +81,18 @@ func unescape(text string) string {
 // writer writes JSON anew.
 type writer struct {
 	Policy
-	strings.Builder
-
+	to      strings.Builder
 	without string // a member of the outermost object
 	whole   bool   // nothing is cut
 }
 
-func (w *writer) full() bool { return !w.whole && w.Len() > sampleBytes }
+func (w *writer) full() bool { return !w.whole && w.to.Len() > sampleBytes }
 
 func (w *writer) value(v gjson.Result, depth int) {
 	switch {
 	case w.full(): // it is cut in any case
 	case (v.IsObject() || v.IsArray()) && depth > sampleDepth && !w.whole:
-		w.WriteString(`"…"`)
+		w.to.WriteString(`"…"`)
 	case v.IsObject():
 		w.members(v, depth, '{', '}')
 	case v.IsArray():
@@ -104,13 +103,13 @@ func (w *writer) value(v gjson.Result, depth int) {
 		if shown := w.Text(v.Raw); shown != v.Raw {
 			w.quoted(shown)
 		} else {
-			w.WriteString(v.Raw)
+			w.to.WriteString(v.Raw)
 		}
 	}
 }
 
 func (w *writer) members(v gjson.Result, depth int, open, end byte) {
-	w.WriteByte(open)
+	w.to.WriteByte(open)
 
 	first := true
 
@@ -120,21 +119,21 @@ func (w *writer) members(v gjson.Result, depth int, open, end byte) {
 		}
 
 		if !first {
-			w.WriteByte(',')
+			w.to.WriteByte(',')
 		}
 
 		first = false
 
 		if v.IsObject() {
 			w.quoted(key.Str)
-			w.WriteByte(':')
+			w.to.WriteByte(':')
 		}
 
 		w.value(member, depth+1)
 
 		return !w.full()
 	})
-	w.WriteByte(end)
+	w.to.WriteByte(end)
 }
 
 // quoted writes a text as JSON, masked and then cut: a number cut in two might look like none.
@@ -151,7 +150,7 @@ func (w *writer) quoted(text string) {
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(text) //nolint:errchkjson // a string always can be
 
-	w.WriteString(strings.TrimSuffix(b.String(), "\n"))
+	w.to.WriteString(strings.TrimSuffix(b.String(), "\n"))
 }
 
 // cut shortens a text to at most n bytes and says so, without cutting a character in two.
