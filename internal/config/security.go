@@ -144,7 +144,7 @@ func (v *validator) strangers(s *SASL) {
 		return // what was meant is not known
 	}
 
-	const passwords, tokens = "plain, scram-sha-256 and scram-sha-512", "oauthbearer"
+	const withPassword, withToken = "plain, scram-sha-256 and scram-sha-512", "oauthbearer"
 
 	for _, k := range []struct {
 		setting
@@ -152,15 +152,15 @@ func (v *validator) strangers(s *SASL) {
 		of   string
 		fits bool
 	}{
-		{setting{"username", s.Username}, passwords, s.Mechanism.hasPassword()},
-		{setting{"password", s.Password.String()}, passwords, s.Mechanism.hasPassword()},
-		{setting{"password_file", s.PasswordFile}, passwords, s.Mechanism.hasPassword()},
-		{setting{"token_file", s.TokenFile}, tokens, s.Mechanism == OAuthBearer},
-		{setting{"oauth.token_url", s.OAuth.TokenURL}, tokens, s.Mechanism == OAuthBearer},
-		{setting{"oauth.client_id", s.OAuth.ClientID}, tokens, s.Mechanism == OAuthBearer},
-		{setting{"oauth.client_secret", s.OAuth.ClientSecret.String()}, tokens, s.Mechanism == OAuthBearer},
-		{setting{"oauth.client_secret_file", s.OAuth.ClientSecretFile}, tokens, s.Mechanism == OAuthBearer},
-		{setting{"oauth.scopes", strings.Join(s.OAuth.Scopes, " ")}, tokens, s.Mechanism == OAuthBearer},
+		{setting{"username", s.Username}, withPassword, s.Mechanism.hasPassword()},
+		{setting{"password", s.Password.String()}, withPassword, s.Mechanism.hasPassword()},
+		{setting{"password_file", s.PasswordFile}, withPassword, s.Mechanism.hasPassword()},
+		{setting{"token_file", s.TokenFile}, withToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.token_url", s.OAuth.TokenURL}, withToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.client_id", s.OAuth.ClientID}, withToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.client_secret", s.OAuth.ClientSecret.String()}, withToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.client_secret_file", s.OAuth.ClientSecretFile}, withToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.scopes", strings.Join(s.OAuth.Scopes, " ")}, withToken, s.Mechanism == OAuthBearer},
 		{setting{"aws_region", s.AWSRegion}, "aws-msk-iam", s.Mechanism == AWSMSKIAM},
 	} {
 		switch {
@@ -190,7 +190,7 @@ func (v *validator) oauth(s *SASL) {
 		return
 	}
 
-	if u, err := url.Parse(s.OAuth.TokenURL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+	if u, err := url.Parse(s.OAuth.TokenURL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		v.bad(section+"token_url", "%s is not an https address without a user; http would show the secret, and is for 127.0.0.1, [::1] and localhost alone",
 			v.show(section+"token_url", s.OAuth.TokenURL))
 	}

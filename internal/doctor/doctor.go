@@ -124,7 +124,7 @@ func Run(ctx context.Context, cfg *config.Config, opt Options) (*Report, error) 
 	}
 
 	if d.base, err = topic.Options(cfg.Kafka); err != nil {
-		return nil, err //nolint:wrapcheck // says what it is about
+		return nil, err
 	}
 
 	if d.client, err = kgo.NewClient(d.options()...); err != nil {

@@ -27,7 +27,7 @@ const (
 // token or certificate may be anybody.
 const (
 	User     = "alice"
-	Password = "the-password-of-alice" //nolint:gosec // of tests
+	Password = "the-password-of-alice"
 )
 
 // Secure is a cluster that may be reached in several ways. The plain listener is for the test itself.

@@ -50,7 +50,7 @@ func (b *fakeBroker) start(t *testing.T, cfg *tls.Config) string {
 			b.mu.Lock()
 			b.conns++
 			b.mu.Unlock()
-			serving.Go(func() { defer c.Close(); _ = c.SetDeadline(time.Now().Add(20 * time.Second)); b.serve(c) })
+			serving.Go(func() { _ = c.SetDeadline(time.Now().Add(20 * time.Second)); b.serve(c); _ = c.Close() })
 		}
 	})
 	return b.listener.Addr().String()

@@ -50,7 +50,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if err != nil {
 		err = c.explain(err)
 	}
-	return n, err //nolint:wrapcheck // as the connection says it
+	return n, err
 }
 
 // alert tells whether the first bytes that came are a TLS alert.
@@ -70,7 +70,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if err != nil {
 		err = c.explain(err)
 	}
-	return n, err //nolint:wrapcheck // as the connection says it
+	return n, err
 }
 
 func (c *conn) explain(err error) error {

@@ -183,7 +183,7 @@ func (d *Dialer) early(address string, answers uint64, err error) error {
 	if text := d.alertText(err); text != "" {
 		return &Error{Address: address, Text: text}
 	}
-	text := ""
+	var text string
 	switch {
 	case errors.Is(err, errTLSAlert):
 		return &Error{Address: address, Text: "speaks TLS: set kafka.tls.enabled to true"}

@@ -72,7 +72,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	defer cancel()
 	raw, err := d.dial(ctx, network, address)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // names operation and address; the clients look at its type
+		return nil, err
 	}
 	c := &conn{Conn: raw, dialer: d, address: address, opened: time.Now()}
 	if err := d.open(ctx, c); err != nil {

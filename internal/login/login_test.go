@@ -88,7 +88,7 @@ func TestTLS(t *testing.T) {
 		"no names":          {serverTLS(t, ca.Issue(t, "broker")), withTLS(ca.File), "its certificate is for no host"},
 		"plaintext":         {nil, withTLS(ca.File), "it may not speak TLS; set kafka.tls.enabled to false"},
 		"TLS 1.1": {
-			&tls.Config{Certificates: serverTLS(t, good).Certificates, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, //nolint:gosec // what is refused
+			&tls.Config{Certificates: serverTLS(t, good).Certificates, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
 			withTLS(ca.File), "has no protocol version or cipher in common",
 		},
 		"no such file": {serverTLS(t, good), withTLS("/nowhere/ca.pem"), "kafka.tls.ca_file: open /nowhere/ca.pem"},

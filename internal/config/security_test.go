@@ -1,0 +1,89 @@
+package config_test
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/callstream/enricher/internal/config"
+)
+
+// parseIn parses with a folder that relative paths start from.
+func parseIn(t *testing.T, dir, kafka string) (*config.Config, error) {
+	t.Helper()
+
+	src := source()
+	src.Dir = dir
+	src.File = func(name string) ([]byte, error) {
+		if name == "secret" {
+			return []byte("hunter2\n"), nil
+		}
+
+		return nil, fs.ErrNotExist
+	}
+
+	return config.Parse("f", []byte("kafka:\n  brokers: [k:9092]\n"+kafka+"input: {topics: [in], group: g}\noutput: {topic: out}\n"), src)
+}
+
+func TestSecurity(t *testing.T) {
+	t.Parallel()
+
+	c, err := parseIn(t, "/etc/enricher", `
+  tls: {enabled: true, ca_file: ca.pem, cert_file: /abs/cert.pem, key_file: key.pem, server_name: kafka.example}
+  sasl: {mechanism: scram-sha-512, username: u, password: "${file:secret}"}
+`)
+	require.NoError(t, err)
+	require.Equal(t, config.TLS{
+		Enabled: true, CAFile: "/etc/enricher/ca.pem", CertFile: "/abs/cert.pem", KeyFile: "/etc/enricher/key.pem", ServerName: "kafka.example",
+	}, c.Kafka.TLS)
+	require.Equal(t, config.Secret("hunter2"), c.Kafka.SASL.Password)
+
+	c, err = parseIn(t, "/etc/enricher", `
+  sasl:
+    mechanism: oauthbearer
+    oauth: {token_url: "http://[::1]:80/token", client_id: c, client_secret_file: s, scopes: [a, b]}
+`)
+	require.NoError(t, err)
+	require.Equal(t, "/etc/enricher/s", c.Kafka.SASL.OAuth.ClientSecretFile)
+
+	for _, kafka := range []string{
+		"  sasl: {mechanism: oauthbearer, token_file: t}\n",
+		"  sasl: {mechanism: plain, username: u, password_file: p}\n",
+		"  sasl: {mechanism: none}\n",
+		"  tls: {enabled: true}\n  sasl: {mechanism: aws-msk-iam, aws_region: r}\n",
+	} {
+		_, err = parseIn(t, "", kafka)
+		require.NoError(t, err, kafka)
+	}
+}
+
+// A secret is not printed, whoever prints what it is in; neither is one that was set in code.
+func TestSecretIsNotPrinted(t *testing.T) {
+	t.Parallel()
+
+	c := config.Default()
+	c.Kafka.SASL.Password, c.Kafka.SASL.OAuth.ClientSecret = "hunter2", "hunter2"
+	text, err := c.YAML()
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(string(text), `"***"`))
+
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		printed := fmt.Sprintf(verb, c.Kafka.SASL)
+		require.NotContains(t, printed, "hunter2", verb)
+		require.Contains(t, printed, "***", verb)
+	}
+
+	require.Empty(t, config.Secret("").String(), "that there is none is no secret")
+}
+
+// A default stands in the file, and so does a secret that is one.
+func TestDefaultIsNoSecret(t *testing.T) {
+	t.Parallel()
+
+	_, err := parseIn(t, "", `  sasl: {mechanism: plain, username: u, password: "${NONE:-hunter2}"}`+"\n")
+	require.ErrorContains(t, err, "kafka.sasl.password: is a secret, which does not belong into the file itself")
+	require.NotContains(t, err.Error(), "hunter2")
+}
