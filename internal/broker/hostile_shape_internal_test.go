@@ -3,8 +3,13 @@ package broker
 import (
 	"bytes"
 	"encoding/binary"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/segmentio/kafka-go/protocol"
@@ -96,6 +101,43 @@ func TestEveryVersionOfKafkaGoHasAShape(t *testing.T) {
 		}
 		require.True(t, decodedByKafkaGo(int16(key)))
 	}
+}
+
+// And all that this package asks for itself: each of its requests goes through one of these.
+func TestEveryRequestOfOursHasAShape(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	request := regexp.MustCompile(`kmsg\.NewPtr(\w+)Request\(\)\n\s*\w+\.SetVersion\((\w+)\)`)
+	found := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, m := range request.FindAllStringSubmatch(string(src), -1) {
+			version, err := strconv.ParseInt(m[2], 10, 16)
+			if m[2] == "fetchVersion" {
+				version, err = fetchVersion, nil
+			}
+			require.NoError(t, err)
+			require.NotEmpty(t, shapeOf(protocol.ApiKey(keyOf(t, m[1])), int16(version)), "%s version %d, of %s", m[1], version, name)
+			found++
+		}
+		require.Equal(t, strings.Count(string(src), "Request()"), len(request.FindAllString(string(src), -1)), name)
+	}
+	require.Greater(t, found, 12)
+}
+
+func keyOf(t *testing.T, name string) int16 {
+	t.Helper()
+	for key := range int16(kmsg.MaxKey + 1) {
+		if kmsg.NameForKey(key) == name {
+			return key
+		}
+	}
+	t.Fatalf("no request %s", name)
+	return -1
 }
 
 // The shapes fit what another library writes, to the last byte.

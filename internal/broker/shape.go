@@ -52,8 +52,10 @@ func shapeOf(key protocol.ApiKey, version int16) shape {
 		return byVersion(version, "24s4", "42s4s4", "42s4s4")
 	case protocol.SyncGroup:
 		return byVersion(version, "2a")
-	case protocol.Heartbeat, protocol.LeaveGroup:
+	case protocol.Heartbeat:
 		return byVersion(version, "2")
+	case protocol.LeaveGroup:
+		return byVersion(version, "2", "42", "42", "42[ss2]")
 	default:
 		return ourShape(key, version)
 	}
@@ -78,7 +80,9 @@ func ourShape(key protocol.ApiKey, version int16) shape {
 		return "t4{S{484S2t}t}2t"
 	case asked{protocol.CreateTopics, 4}:
 		return "4[s2s]"
-	case asked{protocol.InitProducerId, 4}:
+	case asked{protocol.DescribeGroups, 4}:
+		return "4[2ssss[ssssbb]4]"
+	case asked{protocol.InitProducerId, 2}, asked{protocol.InitProducerId, 4}:
 		return "t4282t"
 	case asked{protocol.AddPartitionsToTxn, 3}, asked{protocol.TxnOffsetCommit, 3}:
 		return "t4{S{42t}t}t"
