@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"io"
 	"net/http"
 	"os"
@@ -154,6 +155,9 @@ func TestReloadTakesUpWhatChanged(t *testing.T) {
 	shown := r.page("/api/config", "")
 	require.Contains(t, shown, "calls.busy")
 	require.Contains(t, shown, "linger: 2ms")
+	html := r.page("/", "")
+	require.Contains(t, html, "taken up: routes, retry.policies, the catalog.")
+	require.Contains(t, html, "not taken up before a restart: <code>limits.linger</code>")
 	_, metrics := r.get("/metrics")
 	require.Contains(t, metrics, fmt.Sprintf("enricher_build_info{catalog=%q", outcome.Catalog))
 }
@@ -185,6 +189,8 @@ func TestReloadKeepsTheLastGoodOne(t *testing.T) {
 			require.True(t, r.metric(`enricher_config_reloads_total{result="failure"} 1`))
 			require.Equal(t, "First", r.name())
 			require.Equal(t, &outcome, r.status().Reload)
+			require.Contains(t, r.page("/", ""), "not taken up: the last good one stays in force")
+			require.Contains(t, r.page("/", ""), template.HTMLEscapeString(tt.want))
 
 			// Mended, it is taken up, and the gauge says so.
 			r.write("overlay.yaml", "entries:\n  - {code: 3010, name: Mended}\n")

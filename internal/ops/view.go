@@ -134,7 +134,21 @@ func cards(st *Status) []card {
 		}
 		all = append(all, unknown)
 	}
-	return all
+	return append(all, configuration(st.Reload))
+}
+
+// configuration says whether the file is in force as it was read last.
+func configuration(r *Reload) card {
+	switch {
+	case r == nil:
+		return card{"configuration", "Configuration", "as at the start", good}
+	case !r.OK:
+		return card{"configuration", "Configuration", "has a mistake", bad}
+	case len(r.NeedsRestart) > 0:
+		return card{"configuration", "Configuration", "wants a restart", bad}
+	default:
+		return card{"configuration", "Configuration", "read again, in force", good}
+	}
 }
 
 func (st *Status) unknown() (n int64) {

@@ -11,6 +11,17 @@ import (
 )
 
 // texts are the rows of a table as lines.
+func TestConfigurationCard(t *testing.T) {
+	for text, r := range map[string]*Reload{
+		"as at the start": nil, "has a mistake": {NeedsRestart: []string{"kafka.brokers"}}, "wants a restart": {OK: true, NeedsRestart: []string{"kafka.brokers"}},
+		"read again, in force": {OK: true},
+	} {
+		c := configuration(r)
+		require.Equal(t, text, c.Text)
+		require.Equal(t, text == "has a mistake" || text == "wants a restart", c.Class == bad)
+	}
+}
+
 func texts(t table) []string {
 	lines := make([]string, 0, len(t.Rows))
 	for _, row := range t.Rows {
