@@ -124,7 +124,7 @@ func TestEveryRequestOfOursHasAShape(t *testing.T) {
 			require.NotEmpty(t, shapeOf(protocol.ApiKey(keyOf(t, m[1])), int16(version)), "%s version %d, of %s", m[1], version, name)
 			found++
 		}
-		require.Equal(t, strings.Count(string(src), "Request()"), len(request.FindAllString(string(src), -1)), name)
+		require.Len(t, request.FindAllString(string(src), -1), strings.Count(string(src), "Request()"), name)
 	}
 	require.Greater(t, found, 12)
 }
