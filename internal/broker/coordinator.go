@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"sync/atomic"
@@ -167,9 +166,6 @@ func (co *Coordinator) FetchOffsets(ctx context.Context, parts []TopicPartition)
 	for _, t := range of.Topics {
 		for _, p := range t.Partitions {
 			if err := codeError(p.ErrorCode); err != nil {
-				if errors.Is(err, kafka.TopicAuthorizationFailed) {
-					err = fmt.Errorf("%w (allow READ on topic %q)", err, t.Topic)
-				}
 				return nil, fmt.Errorf("fetch committed offset of %s/%d: %w", t.Topic, p.Partition, err)
 			}
 			offsets[TopicPartition{t.Topic, p.Partition}] = p.Offset

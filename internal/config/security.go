@@ -144,7 +144,7 @@ func (v *validator) strangers(s *SASL) {
 		return // what was meant is not known
 	}
 
-	const withPassword, withToken = "plain, scram-sha-256 and scram-sha-512", "oauthbearer"
+	const byName, byToken = "plain, scram-sha-256 and scram-sha-512", "oauthbearer"
 
 	for _, k := range []struct {
 		setting
@@ -152,15 +152,15 @@ func (v *validator) strangers(s *SASL) {
 		of   string
 		fits bool
 	}{
-		{setting{"username", s.Username}, withPassword, s.Mechanism.hasPassword()},
-		{setting{"password", s.Password.String()}, withPassword, s.Mechanism.hasPassword()},
-		{setting{"password_file", s.PasswordFile}, withPassword, s.Mechanism.hasPassword()},
-		{setting{"token_file", s.TokenFile}, withToken, s.Mechanism == OAuthBearer},
-		{setting{"oauth.token_url", s.OAuth.TokenURL}, withToken, s.Mechanism == OAuthBearer},
-		{setting{"oauth.client_id", s.OAuth.ClientID}, withToken, s.Mechanism == OAuthBearer},
-		{setting{"oauth.client_secret", s.OAuth.ClientSecret.String()}, withToken, s.Mechanism == OAuthBearer},
-		{setting{"oauth.client_secret_file", s.OAuth.ClientSecretFile}, withToken, s.Mechanism == OAuthBearer},
-		{setting{"oauth.scopes", strings.Join(s.OAuth.Scopes, " ")}, withToken, s.Mechanism == OAuthBearer},
+		{setting{"username", s.Username}, byName, s.Mechanism.hasPassword()},
+		{setting{"password", s.Password.String()}, byName, s.Mechanism.hasPassword()},
+		{setting{"password_file", s.PasswordFile}, byName, s.Mechanism.hasPassword()},
+		{setting{"token_file", s.TokenFile}, byToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.token_url", s.OAuth.TokenURL}, byToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.client_id", s.OAuth.ClientID}, byToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.client_secret", s.OAuth.ClientSecret.String()}, byToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.client_secret_file", s.OAuth.ClientSecretFile}, byToken, s.Mechanism == OAuthBearer},
+		{setting{"oauth.scopes", strings.Join(s.OAuth.Scopes, " ")}, byToken, s.Mechanism == OAuthBearer},
 		{setting{"aws_region", s.AWSRegion}, "aws-msk-iam", s.Mechanism == AWSMSKIAM},
 	} {
 		switch {
