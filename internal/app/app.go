@@ -66,6 +66,7 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	if err := a.listen(cfg); err != nil {
 		return nil, err
 	}
+	warnOfWindow(log, &cfg.Retry)
 	log.Info("catalog", zap.String("id", start.snap.ID()), zap.Int("entries", len(start.snap.Entries())))
 	return a, nil
 }

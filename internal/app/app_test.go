@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/callstream/enricher/internal/app"
 	"github.com/callstream/enricher/internal/config"
@@ -238,4 +239,19 @@ func TestRunReturnsWhatStoppedTheFilter(t *testing.T) {
 	require.ErrorContains(t, err, `topic "calls.enriched" does not exist`)
 	_, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", r.app.OpsAddr())
 	require.Error(t, err)
+}
+
+// Friday evening's calls are too old on Monday, with the default of a day: the start says so.
+func TestWindowThatOutlastsMaxAge(t *testing.T) {
+	for maxAge, warned := range map[time.Duration]int{24 * time.Hour: 1, 96 * time.Hour: 0} {
+		core, logs := observer.New(zap.WarnLevel)
+		cfg := configFor("127.0.0.1:1")
+		cfg.Ops.Listen, cfg.Ops.Page = "", ""
+		cfg.Retry.Tiers = []config.Tier{{Topic: "calls.wait", Wait: time.Minute}}
+		cfg.Retry.Due, cfg.Retry.GaveUp, cfg.Retry.MaxAge = "calls.due", "calls.gave-up", maxAge
+		cfg.Retry.Window = config.Window{Days: []config.Weekday{"mon", "tue", "wed", "thu", "fri"}, From: "09:00", To: "20:00", Zone: "Europe/Berlin", Spread: time.Hour}
+		_, err := app.New(cfg, zap.New(core))
+		require.NoError(t, err)
+		require.Equal(t, warned, logs.FilterMessageSnippet("given up as expired").Len(), logs.All())
+	}
 }

@@ -62,6 +62,7 @@ func (a *App) Reload(ctx context.Context) ops.Reload {
 		}
 		a.reloads.succeeded.Inc()
 		a.reloads.at.SetToCurrentTime()
+		warnOfWindow(a.log, &next.cfg.Retry)
 		a.log.Info("configuration taken up", zap.Strings("changed", outcome.Changed), zap.String("catalog", outcome.Catalog))
 		if len(restart) > 0 {
 			a.log.Warn("what else has changed needs a restart", zap.Strings("keys", restart))
@@ -100,6 +101,21 @@ func (a *App) stage(ctx context.Context, before *settings) (next *settings, rest
 		swap()
 	}
 	return next, restart, nil
+}
+
+// warnOfWindow says so if calls grow too old while they wait for calling hours.
+func warnOfWindow(log *zap.Logger, r *config.Retry) {
+	if !r.On() || r.Window.From == "" {
+		return
+	}
+	w, err := window(&r.Window)
+	if err != nil {
+		return // told by newRules
+	}
+	if shut := w.LongestShut() + r.Window.Spread; shut > r.MaxAge {
+		log.Warn("calls that wait through the longest time without calling hours will be given up as expired: raise retry.max_age",
+			zap.Duration("window_shut_and_spread", shut), zap.Duration("max_age", r.MaxAge))
+	}
 }
 
 // How often the files are looked at, and how long a reload may take.

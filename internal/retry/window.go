@@ -99,6 +99,21 @@ func (w *Window) Next(ms int64, zone, id []byte) int64 {
 	return s.open + place(id, min(w.spreadMS, s.shut-s.open))
 }
 
+// LongestShut is the longest time that the window is shut in a week, where no clock is changed in it; 0: never.
+func (w *Window) LongestShut() time.Duration {
+	longest, shutSince := 0, -1
+	for day := range 2 * len(w.days) { // twice, so that the night before the first opening counts
+		if !w.days[day%len(w.days)] {
+			continue
+		}
+		if open := day*minutesOfDay + w.from; shutSince >= 0 {
+			longest = max(longest, open-shutSince)
+		}
+		shutSince = day*minutesOfDay + w.to
+	}
+	return time.Duration(longest) * time.Minute
+}
+
 // UnknownZones is how often Next was asked for a zone that does not exist, and took the
 // default instead.
 func (w *Window) UnknownZones() int64 { return w.zones.unknown.Load() }
