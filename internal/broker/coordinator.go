@@ -171,7 +171,17 @@ func (co *Coordinator) FetchOffsets(ctx context.Context, parts []TopicPartition)
 			offsets[TopicPartition{t.Topic, p.Partition}] = p.Offset
 		}
 	}
-	return offsets, nil
+	return offsets, allTold(parts, offsets)
+}
+
+// allTold checks that an answer has every partition: one that is left out would read as offset 0.
+func allTold(parts []TopicPartition, offsets map[TopicPartition]int64) error {
+	for _, tp := range parts {
+		if o, ok := offsets[tp]; !ok || o < -1 {
+			return fmt.Errorf("%w: it does not tell the committed offset of %s/%d", errFrame, tp.Topic, tp.Partition)
+		}
+	}
+	return nil
 }
 
 func errorCodeOf(ok bool, of *kmsg.OffsetFetchResponse) int16 {
@@ -313,18 +323,30 @@ func (c *Client) listOnce(ctx context.Context, parts []TopicPartition, timestamp
 			left, err = append(left, ps...), rerr
 			continue
 		}
-		for _, t := range lo.Topics {
-			for _, p := range t.Partitions {
-				tp := TopicPartition{t.Topic, p.Partition}
-				if p.ErrorCode != 0 {
-					left, err = append(left, tp), fmt.Errorf("%s/%d: %w", tp.Topic, tp.Partition, codeError(p.ErrorCode))
-					continue
-				}
+		told := listed(lo)
+		for _, tp := range ps {
+			p, ok := told[tp]
+			switch {
+			case !ok:
+				left, err = append(left, tp), fmt.Errorf("%w: it does not tell an offset of %s/%d", errFrame, tp.Topic, tp.Partition)
+			case p.ErrorCode != 0:
+				left, err = append(left, tp), fmt.Errorf("%s/%d: %w", tp.Topic, tp.Partition, codeError(p.ErrorCode))
+			default:
 				into[tp] = p.Offset
 			}
 		}
 	}
 	return left, err
+}
+
+func listed(lo *kmsg.ListOffsetsResponse) map[TopicPartition]kmsg.ListOffsetsResponseTopicPartition {
+	m := map[TopicPartition]kmsg.ListOffsetsResponseTopicPartition{}
+	for _, t := range lo.Topics {
+		for _, p := range t.Partitions {
+			m[TopicPartition{t.Topic, p.Partition}] = p
+		}
+	}
+	return m
 }
 
 func byTopic(parts []TopicPartition) map[string][]int32 {
