@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -30,6 +31,7 @@ const (
 // Group is this process's membership in a consumer group (classic protocol,
 // eager rebalancing, as kafka-go has it).
 type Group struct {
+	topics  []string
 	client  *Client
 	cg      *kafka.ConsumerGroup
 	group   string
@@ -54,7 +56,7 @@ func (c *Client) JoinGroup(cfg GroupConfig) (*Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join group %q: %w", cfg.Group, err)
 	}
-	return &Group{client: c, cg: cg, group: cfg.Group, offsets: NewGroupCoordinator(c, cfg.Group)}, nil
+	return &Group{client: c, topics: cfg.Topics, cg: cg, group: cfg.Group, offsets: NewGroupCoordinator(c, cfg.Group)}, nil
 }
 
 // Assignment is what this member owns for the length of one generation.
@@ -75,6 +77,8 @@ func (g *Group) Next(ctx context.Context) (*Assignment, error) {
 	switch {
 	case errors.Is(err, kafka.ErrGroupClosed):
 		return nil, ErrGroupClosed
+	case errors.Is(err, kafka.TopicAuthorizationFailed):
+		return nil, fmt.Errorf("join group %q for topics %s: %w", g.group, strings.Join(g.topics, ", "), err)
 	case err != nil:
 		return nil, fmt.Errorf("join group %q: %w", g.group, err)
 	}

@@ -25,6 +25,8 @@ const (
 	correlationID = 7
 	// maxAnswer bounds what an answer may claim to be: the brokers' words, or a challenge.
 	maxAnswer = 64 << 10
+	// longest is the longest life of a login; one that is meant to last for longer is renewed sooner.
+	longest = 30 * 24 * time.Hour
 )
 
 // refusal is an error code, with the broker's words.
@@ -74,7 +76,8 @@ func authenticate(rw io.ReadWriter, text []byte) (answer, error) {
 		}
 		return answer{}, r
 	}
-	return answer{resp.SASLAuthBytes, time.Duration(max(resp.SessionLifetimeMillis, 0)) * time.Millisecond}, nil
+	lifetime := min(max(resp.SessionLifetimeMillis, 0), longest.Milliseconds()) // also so that it fits a Duration
+	return answer{resp.SASLAuthBytes, time.Duration(lifetime) * time.Millisecond}, nil
 }
 
 var (
