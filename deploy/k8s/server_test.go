@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestServerAccepts installs each of the chart's cases on an API server alone, changes it, goes back and removes it. It asks for more
-// than the types do: defaults, ranges, names, immutable fields, the rules of KEDA's definitions, the restricted Pod Security Standard.
+// TestServerAccepts installs each of the chart's cases on an API server alone, changes it, goes back and removes it. That asks for
+// more than types do: defaults, ranges, names, immutable fields, the rules of KEDA's definitions, the Pod Security Standard.
 func TestServerAccepts(t *testing.T) {
 	c := startServer(t)
 	defineKEDA(t, c)
