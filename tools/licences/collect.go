@@ -32,7 +32,7 @@ type linked struct {
 
 // collect lists what the shipped program links, and what the rest of this repository does beside it: tests, benchmarks, the
 // image's builder. The programs of tools and deploy/k8s/build are run and not linked; nothing of them is given on.
-func collect(ctx context.Context, root string) (shipped, beside modules, err error) {
+func collect(ctx context.Context, root, tags string) (shipped, beside modules, err error) {
 	shipped = modules{}
 	// What archives are made for (deploy/image): each may link something of its own.
 	for _, goos := range []string{"linux", "darwin", "windows"} {
@@ -46,7 +46,7 @@ func collect(ctx context.Context, root string) (shipped, beside modules, err err
 		return nil, nil, err
 	}
 	for _, dir := range dirs {
-		if err := beside.list(ctx, dir, "linux", "-test", "-tags", "kafka,image,k8s", "./..."); err != nil {
+		if err := beside.list(ctx, dir, "linux", "-test", "-tags", tags, "./..."); err != nil {
 			return nil, nil, err
 		}
 	}

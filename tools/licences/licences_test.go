@@ -142,5 +142,5 @@ func TestCompare(t *testing.T) {
 }
 
 func TestNoRepository(t *testing.T) {
-	require.ErrorContains(t, run(t.Context(), t.TempDir(), false), "list packages")
+	require.ErrorContains(t, run(t.Context(), t.TempDir(), "", false), "list packages")
 }

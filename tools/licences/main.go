@@ -16,19 +16,20 @@ import (
 
 func main() {
 	root := flag.String("root", "..", "the repository")
+	tags := flag.String("tags", "", "build tags of tests, with commas")
 	update := flag.Bool("update", false, "write docs/licences.md anew instead of comparing with it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *root, *update); err != nil {
+	if err := run(ctx, *root, *tags, *update); err != nil {
 		fmt.Fprintln(os.Stderr, "licences:", err)
 		os.Exit(1) //nolint:gocritic // nothing is left to be stopped
 	}
 }
 
 // run compares, or writes. Licences that are not allowed are an error either way.
-func run(ctx context.Context, root string, update bool) error {
-	shipped, beside, err := collect(ctx, root)
+func run(ctx context.Context, root, tags string, update bool) error {
+	shipped, beside, err := collect(ctx, root, tags)
 	if err != nil {
 		return err
 	}
