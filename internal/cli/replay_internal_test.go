@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/internal/replay"
 )
 
@@ -68,4 +70,25 @@ func TestReplayBar(t *testing.T) {
 	require.Contains(t, errs.String(), "replaying, 100%, 2,000 records", "the end is shown at once")
 	bar.clear()
 	require.Regexp(t, `\r\x1b\[K$`, errs.String())
+}
+
+// Reasons stand in headers that anybody may have written.
+func TestReplayMasksReasons(t *testing.T) {
+	for _, reveal := range []bool{false, true} {
+		for _, out := range []string{asText, asJSON} {
+			var text bytes.Buffer
+
+			rep := &replay.Report{
+				Moves:        []replay.Move{{Reason: "from 15555550100", To: "calls.raw", Count: 1}},
+				OtherReasons: map[string]int64{"15555550100": 1, "15555550200": 2},
+			}
+			w := &world{out: &text}
+			require.NoError(t, w.reportReplay(rep, &replayFlags{out: &format{value: out}, show: privacy.Policy{Reveal: reveal}}))
+			require.Equal(t, reveal, strings.Contains(text.String(), "15555550100"), text.String())
+
+			if !reveal {
+				require.Equal(t, map[string]int64{"15*******00": 3}, rep.OtherReasons)
+			}
+		}
+	}
 }

@@ -127,6 +127,12 @@ func TestSlowBodyIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+func TestHeadIsBounded(t *testing.T) {
+	s := serve(t, ops.Page{Source: made{}})
+	require.Equal(t, http.StatusOK, s.get("/api/status", "X-Long", strings.Repeat("x", 30<<10)).code)
+	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, s.get("/api/status", "X-Long", strings.Repeat("x", 64<<10)).code)
+}
+
 // authority signs certificates.
 type authority struct {
 	cert *x509.Certificate
