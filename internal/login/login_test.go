@@ -132,7 +132,8 @@ func TestClientCertificate(t *testing.T) {
 
 			client := withTLS(ca.File)
 			_, err := open(t, config.Kafka{TLS: client}, address)
-			require.ErrorContains(t, err, "asks for a client certificate")
+			// The broker's alert, or, where its reset was faster, what may be the cause.
+			require.ErrorContains(t, err, " a client certificate")
 			require.ErrorContains(t, err, "kafka.tls.cert_file")
 
 			client.CertFile, client.KeyFile = foreign.File, foreign.KeyFile
@@ -141,9 +142,12 @@ func TestClientCertificate(t *testing.T) {
 			c, err := d.DialContext(t.Context(), "tcp", address)
 			if err == nil {
 				err = ask(c)
-				require.NoError(t, c.Close())
+				_ = c.Close() // the broker may have, and then taking leave fails
 			}
-			require.ErrorContains(t, err, "does not take the certificate in kafka.tls.cert_file "+foreign.File)
+			require.ErrorContains(t, err, "kafka.tls.cert_file")
+			if name == "TLS 1.2" { // its handshake ends with the broker's word
+				require.ErrorContains(t, err, "does not take the certificate in kafka.tls.cert_file "+foreign.File)
+			}
 
 			// The files are exchanged: the same dialer takes those that are there now.
 			require.NoError(t, os.Rename(mine.File, foreign.File))

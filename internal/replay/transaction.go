@@ -155,7 +155,7 @@ func busy(err error) bool {
 // explain says what to do about an error, where that is known.
 func explain(err error) error {
 	switch {
-	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidTxnState):
 		return fmt.Errorf("%w, or a transaction took longer than kafka.transaction_timeout: %w", ErrTakenOver, err)
 	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
 		return fmt.Errorf("%w; allow WRITE and DESCRIBE on the transactional id", err)
