@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ type Authority struct {
 	dir    string
 	cert   *x509.Certificate
 	key    *ecdsa.PrivateKey
-	serial int64
+	serial atomic.Int64
 }
 
 // Certificate is one of an Authority's, by its files.
@@ -39,10 +40,10 @@ const certificateLife = 24 * time.Hour
 // NewAuthority makes an authority of a name.
 func NewAuthority(tb testing.TB, name string) *Authority {
 	tb.Helper()
-	a := &Authority{dir: tb.TempDir(), serial: 1}
+	a := &Authority{dir: tb.TempDir()}
 	a.key = newKey(tb)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: name},
+		SerialNumber: big.NewInt(a.serial.Add(1)), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(certificateLife),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
@@ -63,9 +64,9 @@ func (a *Authority) Issue(tb testing.TB, name string, hosts ...string) Certifica
 // IssueFor is Issue for a time.
 func (a *Authority) IssueFor(tb testing.TB, name string, from, until time.Time, hosts ...string) Certificate {
 	tb.Helper()
-	a.serial++
+	serial := big.NewInt(a.serial.Add(1))
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: until,
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: until,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
@@ -83,7 +84,7 @@ func (a *Authority) IssueFor(tb testing.TB, name string, from, until time.Time, 
 	require.NoError(tb, err)
 	chain := append(block("CERTIFICATE", der), block("CERTIFICATE", a.cert.Raw)...)
 	keyText := block("PRIVATE KEY", pkcs8)
-	prefix := big.NewInt(a.serial).String() + "-" + name
+	prefix := serial.String() + "-" + name
 	return Certificate{
 		File: a.write(tb, prefix+".pem", chain), KeyFile: a.write(tb, prefix+"-key.pem", keyText),
 		Both: a.write(tb, prefix+"-both.pem", append(keyText, chain...)),
