@@ -34,9 +34,6 @@ AXE_VERSION   := 4.14.1
 AXE_SHA512    := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 AXE           := $(CACHE_DIR)/axe-core-$(AXE_VERSION).min.js
 
-# Where goroutines share memory. The rest is straight-line code, which -race only slows down.
-RACE_PACKAGES  = ./internal/broker/... ./internal/pipeline/... ./internal/app/... ./internal/ops/... ./pkg/...
-
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -52,8 +49,8 @@ test: ## Run the tests that need nothing but Go
 	$(GO) test -timeout $(TEST_TIMEOUT) ./...
 
 .PHONY: test-race
-test-race: ## Run the concurrent packages under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout $(KAFKA_TIMEOUT) $(RACE_PACKAGES)
+test-race: ## Run all of these under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout $(KAFKA_TIMEOUT) ./...
 
 .PHONY: test-rules
 test-rules: ## Check and test the Prometheus rules (needs promtool)
