@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
 
 	"github.com/callstream/enricher/internal/broker/recordbatch"
@@ -452,6 +453,9 @@ func (p *Producer) place(ctx context.Context, lost []*Queue, quiet *Quiet) bool 
 		node := int32(-1)
 		if err == nil {
 			node = Leader(layout, q.Topic, q.Partition)
+		}
+		if err == nil && kafka.Error(layout.Topics[q.Topic].Error) == kafka.TopicAuthorizationFailed { // who may not write may not see it either
+			p.fail(fmt.Errorf("produce to %s/%d: %w (allow WRITE on topic %q for this user)", q.Topic, q.Partition, kafka.TopicAuthorizationFailed, q.Topic))
 		}
 		if node < 0 {
 			all = false

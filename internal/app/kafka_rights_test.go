@@ -1,0 +1,334 @@
+//go:build kafka
+
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/kafkatest"
+	"github.com/callstream/enricher/internal/replay"
+)
+
+// right is a line of docs/security.md.
+type right struct {
+	operation, kind, name string
+	prefixed              bool
+}
+
+func (r right) String() string { return r.operation + " on " + r.kind + " " + r.name }
+
+// documentedRights are those of a role, by the commands that users are told to run.
+func documentedRights(t *testing.T, role string) []right {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/security.md")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(doc), "<!-- acls: "+role+" -->\n```sh\n")
+	require.True(t, ok, "no rights of %s", role)
+	block, _, _ := strings.Cut(rest, "```")
+	var all []right
+	for line := range strings.Lines(block) {
+		words := strings.Fields(line)
+		require.Equal(t, []string{"kafka-acls.sh", "--add", "--allow-principal", "User:" + role, "--operation"}, words[:5])
+		r := right{operation: words[5], kind: strings.TrimPrefix(words[6], "--"), name: words[7]}
+		if len(words) > 8 {
+			require.Equal(t, []string{"--resource-pattern-type", "prefixed"}, words[8:])
+			r.prefixed = true
+		}
+		all = append(all, r)
+	}
+	require.NotEmpty(t, all)
+	return all
+}
+
+func (r right) acl(t *testing.T) *kadm.ACLBuilder {
+	t.Helper()
+	b := kadm.NewACLs().ResourcePatternType(kadm.ACLPatternLiteral)
+	if r.prefixed {
+		b = b.ResourcePatternType(kadm.ACLPatternPrefixed)
+	}
+	switch r.kind {
+	case "topic":
+		b = b.Topics(r.name)
+	case "group":
+		b = b.Groups(r.name)
+	case "transactional-id":
+		b = b.TransactionalIDs(r.name)
+	default:
+		require.Fail(t, "no such resource", r.kind)
+	}
+	switch r.operation {
+	case "Read":
+		return b.Operations(kadm.OpRead)
+	case "Write":
+		return b.Operations(kadm.OpWrite)
+	case "DescribeConfigs":
+		return b.Operations(kadm.OpDescribeConfigs)
+	default:
+		require.Fail(t, "no such operation", r.operation)
+		return nil
+	}
+}
+
+// rightsWorld is a cluster on which nobody may do anything but what is documented.
+type rightsWorld struct {
+	t     *testing.T
+	c     *kafkatest.Secure
+	open  *kgo.Client // who may do all
+	adm   *kadm.Client
+	fed   int
+	token map[string]string // files, by role
+}
+
+func newRightsWorld(t *testing.T) *rightsWorld {
+	t.Helper()
+	c := kafkatest.StartSecure(t, map[string]string{
+		"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"super.users":           "User:ANONYMOUS", // the plain listener, and the broker itself
+	})
+	for _, name := range []string{"calls.raw", "calls.enriched", "calls.dead", "calls.gave-up", "calls.due", "calls.retry.1s", "calls.retry.2s"} {
+		c.CreateTopic(t, name, 1, "retention.ms", "-1")
+	}
+	c.CreateTopic(t, "calls.cancel", 1, "cleanup.policy", "compact")
+	open, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...))
+	require.NoError(t, err)
+	t.Cleanup(open.Close)
+	w := &rightsWorld{t: t, c: c, open: open, adm: kadm.NewClient(open), token: map[string]string{}}
+	for _, role := range []string{"filter", "delay", "replay"} {
+		w.token[role] = kafkatest.Secret(t, kafkatest.Token(t, role, time.Hour))
+		for _, r := range documentedRights(t, role) {
+			w.give(role, r)
+		}
+	}
+	return w
+}
+
+func (w *rightsWorld) give(role string, r right) {
+	w.t.Helper()
+	made, err := w.adm.CreateACLs(w.t.Context(), r.acl(w.t).Allow("User:"+role).AllowHosts("*"))
+	require.NoError(w.t, err)
+	require.NoError(w.t, made[0].Err)
+	w.known(role, r, 1)
+}
+
+// known waits until the broker goes by it.
+func (w *rightsWorld) known(role string, r right, n int) {
+	w.t.Helper()
+	require.Eventually(w.t, func() bool {
+		found, err := w.adm.DescribeACLs(w.t.Context(), r.acl(w.t).Allow("User:"+role).AllowHosts("*"))
+		return err == nil && len(found) == 1 && len(found[0].Described) == n
+	}, 10*time.Second, 10*time.Millisecond, r)
+}
+
+func (w *rightsWorld) take(role string, r right) {
+	w.t.Helper()
+	gone, err := w.adm.DeleteACLs(w.t.Context(), r.acl(w.t).Allow("User:"+role).AllowHosts("*"))
+	require.NoError(w.t, err)
+	require.NoError(w.t, gone[0].Err)
+	require.Len(w.t, gone[0].Deleted, 1, r)
+	w.known(role, r, 0)
+}
+
+// site is the configuration of a role.
+func (w *rightsWorld) site(role string) *secureSite {
+	cfg := config.Default()
+	cfg.Kafka.Brokers = w.c.AddrsOf(w.t, kafkatest.Login)
+	cfg.Kafka.TLS = config.TLS{Enabled: true, CAFile: w.c.CA.File}
+	cfg.Kafka.SASL = config.SASL{Mechanism: config.OAuthBearer, TokenFile: w.token[role]}
+	cfg.Kafka.Instance = "one"
+	cfg.Input.Topics, cfg.Input.Group, cfg.Output.Topic, cfg.DeadLetter.Topic = []string{"calls.raw"}, "enricher", "calls.enriched", "calls.dead"
+	cfg.Roles = []config.Role{config.Role(role)}
+	cfg.Retry.Tiers = []config.Tier{{Topic: "calls.retry.1s", Wait: time.Second}, {Topic: "calls.retry.2s", Wait: 2 * time.Second}}
+	cfg.Retry.Due, cfg.Retry.GaveUp, cfg.Retry.Cancel.Topic = "calls.due", "calls.gave-up", "calls.cancel"
+	cfg.Limits.CommitInterval, cfg.Limits.SessionTimeout = 50*time.Millisecond, 6*time.Second
+	cfg.Ops.Listen, cfg.Ops.Page = "", ""
+	return &secureSite{t: w.t, c: w.c, cfg: cfg, open: w.open}
+}
+
+// feed sends one event of each kind: one that is dialled again at once, one that is given up, one that is no
+// event.
+func (w *rightsWorld) feed() {
+	w.t.Helper()
+	w.fed++
+	at := time.Now().Add(-time.Hour)
+	event := func(attempt int) []byte {
+		return fmt.Appendf(nil, `{"CallUUID":"%d","HangupCauseCode":"3010","Direction":"outbound","hangup_attempt":%d}`, w.fed, attempt)
+	}
+	require.NoError(w.t, w.open.ProduceSync(w.t.Context(),
+		&kgo.Record{Topic: "calls.raw", Value: event(1), Timestamp: at},
+		&kgo.Record{Topic: "calls.raw", Value: event(90), Timestamp: at},
+		&kgo.Record{Topic: "calls.raw", Value: fmt.Appendf(nil, "no event %d", w.fed)},
+	).FirstErr())
+}
+
+// counts are the committed records of a topic.
+func (w *rightsWorld) count(topic string) int {
+	w.t.Helper()
+	ends, err := w.adm.ListCommittedOffsets(w.t.Context(), topic)
+	require.NoError(w.t, err)
+	end, _ := ends.Lookup(topic, 0)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.c.Addrs()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+	require.NoError(w.t, err)
+	defer cl.Close()
+	n := 0
+	for at := int64(0); at < end.Offset; {
+		fetches := cl.PollFetches(w.t.Context())
+		require.NoError(w.t, fetches.Err())
+		fetches.EachRecord(func(r *kgo.Record) {
+			at = r.Offset + 1
+			if !r.Attrs.IsControl() && r.Offset < end.Offset {
+				n++
+			}
+		})
+	}
+	return n
+}
+
+func (w *rightsWorld) reach(topic string, n int) {
+	w.t.Helper()
+	for begun := time.Now(); w.count(topic) < n; time.Sleep(100 * time.Millisecond) {
+		require.Less(w.t, time.Since(begun), time.Minute, "%s has %d of %d", topic, w.count(topic), n)
+	}
+	require.Equal(w.t, n, w.count(topic), topic)
+}
+
+// TestKafkaRightsByRole runs the roles and the replay under the rights that docs/security.md lists and no
+// other. Then it takes each away, first from a process that runs: that ends with an error that
+// names it, and so does the next start; when it is back, everything comes out once.
+func TestKafkaRightsByRole(t *testing.T) {
+	w := newRightsWorld(t)
+	filter, delay := w.site("filter"), w.site("delay")
+	w.feed()
+	f, d := filter.run(), delay.run()
+	w.reach("calls.enriched", 2)
+	w.reach("calls.dead", 1)
+	w.reach("calls.gave-up", 1)
+	w.reach("calls.due", 1)
+	d.finish()
+	f.finish()
+	require.Empty(t, text(f.logs, zap.WarnLevel))
+	require.Empty(t, text(d.logs, zap.WarnLevel))
+
+	for _, r := range documentedRights(t, "filter") {
+		if !t.Run("filter without "+r.String(), func(t *testing.T) {
+			w.t, filter.t = t, t
+			w.without("filter", r, filter, func() {
+				w.reach("calls.enriched", 2*w.fed)
+				w.reach("calls.dead", w.fed)
+				w.reach("calls.gave-up", w.fed)
+			})
+		}) {
+			return // what follows would only repeat it
+		}
+	}
+	for _, r := range documentedRights(t, "delay") {
+		if !t.Run("delay without "+r.String(), func(t *testing.T) {
+			w.t, delay.t, filter.t = t, t, t
+			f := filter.run()
+			w.without("delay", r, delay, func() { w.reach("calls.due", w.fed) })
+			f.finish()
+		}) {
+			return // as above
+		}
+	}
+	w.t = t
+	t.Run("replay", w.replay)
+}
+
+// without runs a role, takes a right, and gives it back. done waits until all that was fed has come out.
+func (w *rightsWorld) without(role string, r right, s *secureSite, done func()) {
+	w.t.Helper()
+	running := s.run()
+	done()
+	w.take(role, r)
+	w.feed()
+	if r.operation == "DescribeConfigs" { // one can do without it
+		done()
+		running.finish()
+		running = s.run()
+		w.feed()
+		done()
+		running.finish()
+		require.Contains(w.t, text(running.logs, zap.WarnLevel), "DESCRIBE_CONFIGS")
+		w.give(role, r)
+		return
+	}
+	for _, err := range []string{running.ended(), s.run().failure()} {
+		w.t.Log(err)
+		if err == "" {
+			continue
+		}
+		require.Contains(w.t, strings.ToUpper(err), strings.ToUpper(r.operation), r)
+		require.Contains(w.t, err, strings.TrimSuffix(r.name, "."), r)
+	}
+	w.give(role, r)
+	again := s.run()
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Log("the last run: " + text(again.logs, zap.InfoLevel))
+		}
+	})
+	done()
+	again.finish()
+}
+
+// ended is failure, or "" if the process goes on for some seconds: it may not need the right just now.
+func (r *atWork) ended() string {
+	select {
+	case err := <-r.done:
+		require.Error(r.t, err)
+		return err.Error()
+	case <-time.After(15 * time.Second):
+		r.t.Log("goes on; warnings: " + text(r.logs, zap.WarnLevel))
+		r.finish()
+		return ""
+	}
+}
+
+// replay gives the dead letters back; each right that is missing is said, and the letters are given back
+// once when it is there again.
+func (w *rightsWorld) replay(t *testing.T) {
+	w.t = t
+	cfg := w.site("replay").cfg
+	cfg.Roles = []config.Role{config.RoleFilter}
+	run := func() (int64, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r, err := replay.Open(ctx, cfg, replay.Options{From: "calls.dead", MaxReplays: 1})
+		if err != nil {
+			return 0, err
+		}
+		defer r.Close()
+		report, err := r.Run(ctx, nil)
+		if err != nil {
+			return 0, err
+		}
+		return report.Replayed, nil
+	}
+	raw := w.count("calls.raw")
+	for _, r := range documentedRights(t, "replay") {
+		w.take("replay", r)
+		n, err := run()
+		t.Logf("without %s: %d, %v", r, n, err)
+		require.Error(t, err, r)
+		require.Contains(t, err.Error(), strings.TrimSuffix(r.name, "."), r)
+		require.Contains(t, strings.ToUpper(err.Error()), strings.ToUpper(r.operation), r)
+		require.Equal(t, raw, w.count("calls.raw"))
+		w.give("replay", r)
+	}
+	n, err := run()
+	require.NoError(t, err)
+	require.EqualValues(t, w.fed, n)
+	w.reach("calls.raw", raw+w.fed) // the markers come after the answer
+}
