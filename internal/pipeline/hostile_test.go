@@ -100,7 +100,7 @@ func repeated(n int, p kmsg.FetchResponseTopicPartition) (out []kmsg.FetchRespon
 	return out
 }
 
-// A batch that says it is longer than all that ever comes, and a broker that never goes on: what it is is said, and
+// A batch that says it is longer than all that ever comes, and a broker that never goes on: the error says which, and
 // the filter stops where it is. input.on_corrupt: skip has nowhere to skip to.
 func TestAnswersThatDoNotLeadOn(t *testing.T) {
 	one, two := wireBatch(0, busy, busy), wireBatch(2, busy)
