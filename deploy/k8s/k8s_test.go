@@ -134,7 +134,7 @@ func (s *session) look() {
 	s.run("kubectl -n calls rollout status statefulset/enricher")
 	require.Contains(s.t, s.run("kubectl -n calls logs -l app.kubernetes.io/instance=enricher --prefix --tail 2"), "[pod/enricher-2/enricher]")
 	s.forwarded("kubectl -n calls port-forward enricher-0 8080 8081", func() {
-		require.Contains(s.t, s.run("curl -s 127.0.0.1:8080/readyz"), `ready`)
+		require.Contains(s.t, s.run("curl -s 127.0.0.1:8080/readyz"), `"ok":true`)
 		require.Contains(s.t, s.run("curl -s 127.0.0.1:8080/metrics | grep '^enricher_build_info'"), "version=")
 		require.Contains(s.t, s.run("curl -s 127.0.0.1:8081/api/status | jq '.roles[] | {role, state, ledger}'"), `"role": "filter"`)
 		require.Contains(s.t, s.run(`curl -s 127.0.0.1:8081/api/explain -d '{"Direction":"outbound","HangupCauseCode":"3010"}' | jq .retry`), "retryable")
