@@ -118,37 +118,44 @@ func warnOfWindow(log *zap.Logger, r *config.Retry) {
 	}
 }
 
-// How often the files are looked at, and how long a reload may take.
+// How often the files are looked at, how long a reload may take, and after how many looks one that failed is tried
+// again: what it wanted of the cluster, a topic or an answer, may be there by then.
 const (
 	lookEvery    = 5 * time.Second
 	reloadWithin = time.Minute
+	looksToRetry = 12
 )
 
-// watchFiles reloads when the files have changed, or when asked to by reload, until ctx ends. A change is taken
-// up once two looks in a row have seen the same: an editor may be in the midst of writing. What is looked at is the content, so that
-// it does not matter how a file is replaced (Kubernetes swaps a link), and a mistake is reported once.
+// watchFiles reloads when the files have changed, or when asked to, until ctx ends. A change is taken up once two looks
+// in a row have seen the same: an editor may be in the midst of writing. What is looked at is the content, so that it does
+// not matter how a file is replaced (Kubernetes swaps a link).
 func (a *App) watchFiles(ctx context.Context, looks <-chan time.Time, asked <-chan os.Signal) {
 	if a.load == nil {
 		return
 	}
-	taken := a.digest()
+	taken, failed := a.digest(), 0 // failed counts looks from a reload that failed on; 0: it did not
 	for seen := taken; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-looks:
 			now := a.digest()
-			if settled := now == seen; !settled || now == taken {
-				seen = now
+			settled := now == seen
+			seen = now
+			if failed > 0 {
+				failed++
+			}
+			if !settled || now == taken && failed <= looksToRetry {
 				continue
 			}
-			seen = now
 		case <-asked:
 			seen = a.digest()
 		}
-		taken = seen
+		taken, failed = seen, 0
 		limit, cancel := context.WithTimeout(ctx, reloadWithin)
-		a.Reload(limit)
+		if !a.Reload(limit).OK {
+			failed = 1
+		}
 		cancel()
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap/zaptest"
@@ -223,15 +224,54 @@ func TestReloadOfFilesThatChange(t *testing.T) {
 		taken(name)
 	}
 
-	// A mistake is reported once, and not at every look.
+	// A mistake changes nothing.
 	r.write("overlay.yaml", "entries: 7\n")
 	r.until("told", func() bool { return r.metric("enricher_config_last_reload_successful 0") })
-	for range 10 { // each takes several looks' time
-		require.Equal(t, "Swapped", r.name())
+	require.Equal(t, "Swapped", r.name())
+	r.write("overlay.yaml", "entries:\n  - {code: 3010, name: Last}\n")
+	taken("Last")
+
+	// What failed for a topic that was not there is tried again, without another change.
+	r.configure("routes: [{name: more, match: {codes: 3010}, topic: calls.later}]\n")
+	r.until("refused", func() bool { return r.metric("enricher_config_last_reload_successful 0") })
+	r.create("calls.later")
+	r.until("taken up by itself", func() bool { return r.metric("enricher_config_last_reload_successful 1") })
+	require.Equal(t, "Last", r.name())
+	require.Equal(t, "Last", gjson.GetBytes(next(t, reader(t, r.brokers, "calls.later")).Value, "hangup.name").Str)
+}
+
+// TestReloadIsNotTriedAtEveryLook: a mistake stays one, and the log would be full of it.
+func TestReloadIsNotTriedAtEveryLook(t *testing.T) {
+	looks, asked := make(chan time.Time), make(chan os.Signal)
+	r := startFiles(t, time.Hour)
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		r.app.WatchFiles(ctx, looks, asked)
+		close(done)
+	}()
+	looks <- time.Now() // it has begun
+	r.write("overlay.yaml", "entries: 7\n")
+	looksUntil := func(failures int) (n int) {
+		for want := fmt.Sprintf(`enricher_config_reloads_total{result="failure"} %d`, failures); !r.metric(want); n++ {
+			require.LessOrEqual(t, n, 2*app.LooksToRetry, "not tried again")
+			looks <- time.Now()
+		}
+		return n
 	}
-	require.True(t, r.metric(`enricher_config_reloads_total{result="failure"} 1`))
-	r.write("overlay.yaml", "entries: 8\n")
-	r.until("another one is told", func() bool { return r.metric(`enricher_config_reloads_total{result="failure"} 2`) })
+	looksUntil(1)
+	require.InDelta(t, app.LooksToRetry, looksUntil(2), 1)
+	cancel()
+	<-done
+}
+
+func (r *reloading) create(topic string) {
+	r.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.brokers...))
+	require.NoError(r.t, err)
+	defer cl.Close()
+	_, err = kadm.NewClient(cl).CreateTopic(r.t.Context(), 1, 1, nil, topic)
+	require.NoError(r.t, err)
 }
 
 func TestReloadOnHangup(t *testing.T) {
