@@ -17,6 +17,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
 )
 
 // switches are values that can be turned each way by themselves; the matrix has all combinations.
@@ -164,6 +165,8 @@ func podHolds(t *testing.T, id string, spec *corev1.PodSpec) {
 func setHolds(t *testing.T, all []object, set *appsv1.StatefulSet) {
 	t.Helper()
 	require.Equal(t, appsv1.ParallelPodManagement, set.Spec.PodManagementPolicy)
+	require.NotNil(t, set.Spec.UpdateStrategy.RollingUpdate, "a partition, or a roll-out may delete and make an old pod for ever")
+	require.Zero(t, *set.Spec.UpdateStrategy.RollingUpdate.Partition)
 	require.Equal(t, []string{set.Name}, selected(all, set.Spec.Selector.MatchLabels), "its selector takes its own pods alone")
 	service := find[*corev1.Service](t, all, "Service", set.Spec.ServiceName)
 	require.Equal(t, corev1.ClusterIPNone, service.Spec.ClusterIP)
@@ -267,4 +270,22 @@ func TestTopicsJob(t *testing.T) {
 	require.Contains(t, commands["calls.gave-up"], "--config 'cleanup.policy=delete'")
 	require.Contains(t, commands["calls.cancel"], "--config 'cleanup.policy=compact'")
 	require.NotContains(t, commands["calls.enriched"], "cleanup.policy")
+}
+
+// TestUpdateStrategy: a roll-out always has a partition, also where the values have a strategy of their own.
+func TestUpdateStrategy(t *testing.T) {
+	for _, tt := range []struct{ name, values, want string }{
+		{"as it comes", `{}`, `{type: RollingUpdate, rollingUpdate: {partition: 0}}`},
+		{"without a type", `updateStrategy: {type: null}`, `{rollingUpdate: {partition: 0}}`},
+		{"staged", `updateStrategy: {rollingUpdate: {partition: 2}}`, `{type: RollingUpdate, rollingUpdate: {partition: 2}}`},
+		{"two at once", `updateStrategy: {rollingUpdate: {maxUnavailable: 2}}`, `{type: RollingUpdate, rollingUpdate: {partition: 0, maxUnavailable: 2}}`},
+		{"by hand", `updateStrategy: {type: OnDelete}`, `{type: OnDelete}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var want appsv1.StatefulSetUpdateStrategy
+			require.NoError(t, yaml.UnmarshalStrict([]byte(tt.want), &want))
+			set := find[*appsv1.StatefulSet](t, objects(t, caseValues(t, "minimal", tt.values)), "StatefulSet", "demo-enricher")
+			require.Equal(t, want, set.Spec.UpdateStrategy)
+		})
+	}
 }

@@ -20,7 +20,7 @@ spec:
   minReadySeconds: {{ $v.minReadySeconds }}
   revisionHistoryLimit: {{ $v.revisionHistoryLimit }}
   updateStrategy:
-    {{- toYaml $v.updateStrategy | nindent 4 }}
+    {{- include "enricher.updateStrategy" $v.updateStrategy | nindent 4 }}
   selector:
     matchLabels:
       {{- include "enricher.roleSelector" . | nindent 6 }}
@@ -42,6 +42,16 @@ spec:
       {{- end }}
     spec:
       {{- include "enricher.pod" . | nindent 6 }}
+{{- end -}}
+
+{{/* Without a partition Kubernetes makes a missing pod of a low number from the old template, and a roll-out that begins with
+such a pod, because it is not available, deletes it as an old one and makes it again for ever. */}}
+{{- define "enricher.updateStrategy" -}}
+{{- $strategy := deepCopy (default dict .) -}}
+{{- if eq (default "RollingUpdate" $strategy.type) "RollingUpdate" -}}
+{{- $_ := set $strategy "rollingUpdate" (merge (default dict $strategy.rollingUpdate) (dict "partition" 0)) -}}
+{{- end -}}
+{{- toYaml $strategy -}}
 {{- end -}}
 
 {{- define "enricher.pod" -}}
