@@ -166,6 +166,15 @@ func (c *cluster) annotate(t *testing.T, p pod, process string) {
 	c.call(t, http.MethodPatch, path, "application/merge-patch+json", patch)
 }
 
+// remove says that the processes of a pod have ended, as a kubelet does. The pod is named by its uid as well: its name may have
+// passed to a successor, which has to stay. (A stage of kwok's that deletes knows the name alone.)
+func (c *cluster) remove(t *testing.T, p pod) {
+	t.Helper()
+	path := "/api/v1/namespaces/" + p.Metadata.Namespace + "/pods/" + p.Metadata.Name
+	options := `{"apiVersion":"v1","kind":"DeleteOptions","gracePeriodSeconds":0,"preconditions":{"uid":"` + p.Metadata.UID + `"}}`
+	c.call(t, http.MethodDelete, path, "application/json", options)
+}
+
 func (c *cluster) call(t *testing.T, method, path, kind, body string) (int, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, c.url+path, strings.NewReader(body))

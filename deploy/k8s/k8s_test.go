@@ -43,7 +43,9 @@ func TestKubernetes(t *testing.T) {
 	s.badRelease()
 	s.refused()
 	s.delayRole()
-	s.scale()
+	if *withKEDA {
+		s.scale()
+	}
 	s.uninstall()
 	s.everythingOnce()
 	s.demo()

@@ -4,6 +4,7 @@ package k8s_test
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 )
+
+var withKEDA = flag.Bool("keda", true, "scale by KEDA as well, whose operator takes longest to build")
 
 // defineKEDA installs KEDA's definitions.
 func defineKEDA(t *testing.T, c *cluster) {

@@ -92,6 +92,16 @@ type workload struct {
 	done chan struct{}
 }
 
+// ended is true once the processes are gone.
+func (w *workload) ended() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // podNames are the names whose logs and ports kwok is told of; it is told once, when it starts.
 func podNames() []string {
 	names := []string{"enricher-test", "enricher-delay-0", "enricher-delay-1"}
@@ -173,13 +183,15 @@ func (a *agent) look(ctx context.Context) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	there := map[string]bool{}
 	for _, p := range list.Items {
+		there[p.Metadata.UID] = true
 		w := a.pods[p.Metadata.UID]
 		switch {
 		case p.Spec.NodeName == "":
 		case p.Metadata.DeletionTimestamp != "":
-			if w == nil {
-				a.cluster.annotate(a.t, p, "gone")
+			if w == nil || w.ended() {
+				a.cluster.remove(a.t, p)
 				continue
 			}
 			w.stop()
@@ -188,6 +200,11 @@ func (a *agent) look(ctx context.Context) {
 			w = &workload{stop, make(chan struct{})}
 			a.pods[p.Metadata.UID] = w
 			go a.serve(podCtx, w, p, a.gate)
+		}
+	}
+	for uid, w := range a.pods {
+		if !there[uid] { // deleted by force
+			w.stop()
 		}
 	}
 }
@@ -201,7 +218,6 @@ func (a *agent) serve(ctx context.Context, w *workload, p pod, gate <-chan struc
 	case <-ctx.Done():
 	}
 	<-ctx.Done()
-	a.cluster.annotate(a.t, p, "gone")
 }
 
 func (a *agent) containers(ctx context.Context, p pod) {
