@@ -164,6 +164,8 @@ func TestHealthInEachState(t *testing.T) {
 				select {
 				case err := <-done:
 					require.ErrorIs(t, err, broker.ErrTwin)
+					require.Positive(t, sumOf(t, p, "enricher_transaction_fences_total"))
+					require.Positive(t, sumOf(t, p, "enricher_transaction_aborts_total"))
 					unready(t, p, "stopped")
 					return
 				default:

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -332,13 +333,32 @@ func TestExpiredWhileNobodyHeld(t *testing.T) {
 		require.NoError(t, stop())
 		time.Sleep(25 * time.Hour)
 		l.watch("due", "gave-up")
-		_, stopDelay := l.start(l.delays("b"))
+		d, stopDelay := l.start(l.delays("b"))
 		for _, a := range l.until("gave-up", 4, 5*time.Minute) {
 			require.Equal(t, "expired", header(a.Record, "hangup-gave-up"))
 		}
+		require.InDelta(t, 4, sumOf(t, d, "enricher_retry_tier_gave_up_total"), 0)
+		require.InDelta(t, 4, sumOf(t, d, "enricher_retry_gave_up_total"), 0)
 		require.NoError(t, stopDelay())
 		require.Empty(t, l.arrived("due"))
 	})
+}
+
+// sumOf adds up a metric of a pipeline.
+func sumOf(t *testing.T, p *pipeline.Pipeline, name string) (sum float64) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	p.Register(reg)
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
 }
 
 func TestCancelledRedialsAreDropped(t *testing.T) {

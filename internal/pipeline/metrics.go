@@ -183,7 +183,9 @@ func (c *collector) loop(t Totals, counter, gauge func(d *prometheus.Desc, v int
 	}
 	due := desc("retry_due_total", "Redials that came due, by the tier that they waited in last.", "tier")
 	cancelled := desc("retry_cancelled_total", "Redials dropped because of a cancel record, by the tier that they waited in.", "tier")
+	over := desc("retry_tier_gave_up_total", "Calls given up when their wait was over, by the tier that they waited in.", "tier")
 	for tier, sum := range tiers {
+		counter(over, sum.GaveUp, tier)
 		counter(due, sum.Output, tier)
 		counter(cancelled, sum.Cancelled, tier)
 	}
