@@ -35,7 +35,9 @@ type App struct {
 	load      func() (*config.Config, error) // nil: the configuration cannot be read again
 	lookEvery time.Duration                  // at its files
 	current   atomic.Pointer[settings]
-	reloading sync.Mutex
+	reloading sync.Mutex // one reload at a time; guards the next two
+	files     []string   // that the configuration names, as it was read last
+	taken     digest     // what they held then
 	reloads   *reloads
 	ops       *ops.Server // nil: turned off
 	page      *ops.Server // the status page's; nil: turned off, or served by ops
@@ -60,7 +62,7 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	a.current.Store(start)
 	a.reloads = newReloads(a)
 	for _, role := range roles {
-		role.Sample = sampler(cfg)
+		role.Sample = a.sampler()
 		a.pipelines = append(a.pipelines, pipeline.New(role, client, log.Named(role.Role.String())))
 	}
 	if err := a.listen(cfg); err != nil {
@@ -73,7 +75,10 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 
 // ReloadFrom says how the configuration is read again: from its file, checked as at the start. Without it, it cannot be. Before
 // Run.
-func (a *App) ReloadFrom(load func() (*config.Config, error)) { a.load = load }
+func (a *App) ReloadFrom(load func() (*config.Config, error)) {
+	a.load, a.files = load, a.now().cfg.Files()
+	a.taken = a.digest()
+}
 
 // listen opens the operator's addresses.
 func (a *App) listen(cfg *config.Config) (err error) {

@@ -17,12 +17,12 @@ func (a *App) statusPage(cfg *config.Config, s *status) ops.Page {
 }
 
 // sampler is how the first event of an unknown code is kept for the page; nil: there is none.
-func sampler(cfg *config.Config) func(event []byte) string {
-	if cfg.Ops.Page == "" {
+func (a *App) sampler() func(event []byte) string {
+	if a.now().cfg.Ops.Page == "" {
 		return nil
 	}
-	show := privacy.Policy(cfg.Privacy)
-	return func(event []byte) string { return show.Sample(event, cfg.Enrich.Field) }
+	show := privacy.Policy(a.now().cfg.Privacy)
+	return func(event []byte) string { return show.Sample(event, a.now().cfg.Enrich.Field) }
 }
 
 // masked shows what an explanation quotes of the event as the policy has it.

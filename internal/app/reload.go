@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -45,9 +47,12 @@ func newSettings(cfg *config.Config) (*settings, error) {
 // Reload takes up what has changed in the configuration's file and in its overlays, as far as that can be done
 // in a running process (see config.Config.With). An error means that nothing has changed. One at a time.
 func (a *App) Reload(ctx context.Context) ops.Reload {
+	ctx, cancel := context.WithTimeout(ctx, reloadWithin)
+	defer cancel()
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	before := a.now()
+	a.taken = a.digest()
 	next, restart, err := a.stage(ctx, before)
 	outcome := ops.Reload{At: time.Now(), OK: err == nil, Catalog: before.snap.ID(), NeedsRestart: restart}
 	if err != nil {
@@ -82,8 +87,17 @@ func (a *App) stage(ctx context.Context, before *settings) (next *settings, rest
 	if err != nil {
 		return nil, nil, err
 	}
+	if files := read.Files(); !slices.Equal(files, a.files) {
+		a.files = files
+		a.taken = a.digest()
+	}
 	merged := before.cfg.With(read)
 	restart = config.Changes(merged, read)
+	// Each of the two is sound by itself, and not what is made of them: a new route may lead to what was the due topic
+	// and still is.
+	if err := merged.Validate(); err != nil {
+		return nil, restart, fmt.Errorf("with what cannot change before a restart (%s): %w", strings.Join(restart, ", "), err)
+	}
 	if next, err = newSettings(merged); err != nil {
 		return nil, restart, err
 	}
@@ -133,13 +147,13 @@ func (a *App) watchFiles(ctx context.Context, looks <-chan time.Time, asked <-ch
 	if a.load == nil {
 		return
 	}
-	taken, failed := a.digest(), 0 // failed counts looks from a reload that failed on; 0: it did not
-	for seen := taken; ; {
+	failed := 0 // counts looks from a reload that failed on; 0: it did not
+	for seen := a.lastTaken(); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-looks:
-			now := a.digest()
+			now, taken := a.look()
 			settled := now == seen
 			seen = now
 			if failed > 0 {
@@ -149,29 +163,43 @@ func (a *App) watchFiles(ctx context.Context, looks <-chan time.Time, asked <-ch
 				continue
 			}
 		case <-asked:
-			seen = a.digest()
 		}
-		taken, failed = seen, 0
-		limit, cancel := context.WithTimeout(ctx, reloadWithin)
-		if !a.Reload(limit).OK {
+		failed = 0
+		if !a.Reload(ctx).OK {
 			failed = 1
 		}
-		cancel()
+		seen = a.lastTaken()
 	}
 }
 
-// digest is that of all files that the configuration in force names. One that cannot be read counts as empty; the
-// reload will say so.
-func (a *App) digest() [sha256.Size]byte {
+// digest is what files hold.
+type digest [sha256.Size]byte
+
+// look gives what the files hold now, and what they held when they were read last.
+func (a *App) look() (now, taken digest) {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	return a.digest(), a.taken
+}
+
+func (a *App) lastTaken() digest {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	return a.taken
+}
+
+// digest is that of all files that the configuration names, as it was read last, be it in force or not. One that cannot
+// be read counts as empty; the reload will say so. With a.reloading.
+func (a *App) digest() digest {
 	sum := sha256.New()
-	for _, name := range a.now().cfg.Files() {
+	for _, name := range a.files {
 		_, _ = fmt.Fprintf(sum, "%q\n", name)
 		if f, err := os.Open(name); err == nil { //nolint:gosec // the operator names them
 			_, _ = io.Copy(sum, f)
 			_ = f.Close()
 		}
 	}
-	return [sha256.Size]byte(sum.Sum(nil))
+	return digest(sum.Sum(nil))
 }
 
 // reloads are the metrics of reloads, and the last one.

@@ -83,6 +83,15 @@ catalog: {overlays: [overlay.yaml]}
 %s`, strings.Join(r.brokers, "', '"), more))
 }
 
+// edit changes the configuration.
+func (r *reloading) edit(old, text string) {
+	r.t.Helper()
+	before, err := os.ReadFile(filepath.Join(r.dir, "enricher.yaml"))
+	require.NoError(r.t, err)
+	require.Contains(r.t, string(before), old)
+	r.write("enricher.yaml", strings.ReplaceAll(string(before), old, text))
+}
+
 // name is what an event that is sent now is called.
 func (r *reloading) name() string {
 	r.t.Helper()
@@ -272,6 +281,54 @@ func (r *reloading) create(topic string) {
 	defer cl.Close()
 	_, err = kadm.NewClient(cl).CreateTopic(r.t.Context(), 1, 1, nil, topic)
 	require.NoError(r.t, err)
+}
+
+// TestReloadOfAMixThatIsNotSound: the file is, and what of it can be taken up is not, beside what stays.
+func TestReloadOfAMixThatIsNotSound(t *testing.T) {
+	r := startFiles(t, time.Hour)
+	r.configure("routes: [{name: busy, match: {codes: 3010}, topic: calls.raw}]\n")
+	r.edit("topics: [calls.raw]", "topics: [calls.other]")
+	_, err := config.Load(filepath.Join(r.dir, "enricher.yaml"))
+	require.NoError(t, err, "by itself it is sound")
+	code, outcome := r.post()
+	require.Equal(t, http.StatusUnprocessableEntity, code)
+	require.Contains(t, outcome.Problem, "with what cannot change before a restart (input.topics): ")
+	require.Contains(t, outcome.Problem, `routes[0].topic: "calls.raw" is input.topics[0] too`)
+	require.Equal(t, []string{"input.topics"}, outcome.NeedsRestart)
+}
+
+// TestReloadIsDoneOnce: what was asked for by POST is not seen as a change by the next look.
+func TestReloadIsDoneOnce(t *testing.T) {
+	r := startFiles(t, time.Hour)
+	r.write("overlay.yaml", "entries:\n  - {code: 3010, name: Second}\n")
+	r.write("more.yaml", "entries:\n  - {code: 3020, name: More}\n")
+	r.edit("overlays: [overlay.yaml]", "overlays: [overlay.yaml, more.yaml]")
+	_, outcome := r.post()
+	require.True(t, outcome.OK, outcome.Problem)
+	looks, asked := make(chan time.Time), make(chan os.Signal)
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		r.app.WatchFiles(ctx, looks, asked)
+		close(done)
+	}()
+	for range 5 {
+		looks <- time.Now()
+	}
+	require.True(t, r.metric(`enricher_config_reloads_total{result="success"} 1`))
+
+	// A new overlay that is broken, and then mended: its file is looked at although it is not in force.
+	r.write("new.yaml", "entries: 7\n")
+	r.edit("more.yaml", "new.yaml")
+	_, outcome = r.post()
+	require.False(t, outcome.OK)
+	r.write("new.yaml", "entries:\n  - {code: 3020, name: Mended}\n")
+	for range 4 {
+		looks <- time.Now()
+	}
+	require.True(t, r.metric("enricher_config_last_reload_successful 1"))
+	cancel()
+	<-done
 }
 
 func TestReloadOnHangup(t *testing.T) {

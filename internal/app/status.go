@@ -36,15 +36,25 @@ func newStatus(a *App) *status {
 	return s
 }
 
+// glimpse is the status with one configuration: a reload in the midst of an answer shall not show in it.
+type glimpse struct {
+	*status
+	*settings
+}
+
+func (s *status) now() glimpse { return glimpse{s, s.app.now()} }
+
 // Status implements ops.Source.
-func (s *status) Status() *ops.Status {
+func (s *status) Status() *ops.Status { return s.now().all() }
+
+func (s glimpse) all() *ops.Status {
 	st := &ops.Status{
-		At: time.Now(), Started: s.started, Version: s.version, Go: runtime.Version(), Catalog: s.app.now().snap.ID(), Ready: s.app.ready(),
+		At: time.Now(), Started: s.started, Version: s.version, Go: runtime.Version(), Catalog: s.snap.ID(), Ready: s.app.ready(),
 		Reload: s.app.reloads.last.Load(), Faults: []ops.Count{}, Codes: []ops.Code{}, Routes: []ops.Count{},
 	}
-	if s.app.now().cfg.Retry.On() {
+	if s.cfg.Retry.On() {
 		st.Retry = &ops.Retry{GaveUp: []ops.Count{}}
-		for _, tier := range s.app.now().cfg.Retry.Tiers {
+		for _, tier := range s.cfg.Retry.Tiers {
 			st.Retry.Tiers = append(st.Retry.Tiers, ops.Tier{Topic: tier.Topic, WaitS: tier.Wait.Seconds()})
 		}
 	}
@@ -77,10 +87,10 @@ func (s *status) Status() *ops.Status {
 	return st
 }
 
-func (s *status) role(p *pipeline.Pipeline, t *pipeline.Totals, lags []pipeline.Lag) ops.Role {
+func (s glimpse) role(p *pipeline.Pipeline, t *pipeline.Totals, lags []pipeline.Lag) ops.Role {
 	state := p.State()
 	r := ops.Role{
-		Name: p.Role().String(), State: state.String(), Reason: state.Reason(), Group: s.app.now().cfg.Input.Group, Ledger: t.String(),
+		Name: p.Role().String(), State: state.String(), Reason: state.Reason(), Group: s.cfg.Input.Group, Ledger: t.String(),
 		Events: ops.Count{Name: "events", N: t.In}, DeadLetters: counts(t.Reasons), Abandoned: t.Abandoned, Partitions: []ops.Partition{},
 	}
 	if p.Role() == pipeline.Delay {
@@ -88,7 +98,7 @@ func (s *status) role(p *pipeline.Pipeline, t *pipeline.Totals, lags []pipeline.
 		for _, n := range t.GaveUp {
 			gaveUp += n
 		}
-		r.Group = s.app.now().cfg.DelayGroup()
+		r.Group = s.cfg.DelayGroup()
 		r.Became = []ops.Count{
 			{Name: "due", N: t.Output}, {Name: "moved", N: t.Moved}, {Name: "gave_up", N: gaveUp}, {Name: "cancelled", N: t.Cancelled}, {Name: "dead_lettered", N: t.Dead},
 		}
@@ -111,11 +121,11 @@ func (s *status) role(p *pipeline.Pipeline, t *pipeline.Totals, lags []pipeline.
 }
 
 // causes fills in what the catalog says of the codes that were counted.
-func (s *status) causes(st *ops.Status, t *pipeline.Totals, samples map[int32]string) {
+func (s glimpse) causes(st *ops.Status, t *pipeline.Totals, samples map[int32]string) {
 	faults := map[string]int64{}
 	for code, n := range t.Codes {
 		c := ops.Code{Code: code, N: n}
-		if e, ok := s.app.now().snap.Lookup(code); ok {
+		if e, ok := s.snap.Lookup(code); ok {
 			c.Name, c.Fault, c.Class, c.Retryable = e.Name, string(e.Fault), string(e.Retry.Class), s.redials(e)
 		} else {
 			c.Sample = samples[code]
@@ -129,21 +139,20 @@ func (s *status) causes(st *ops.Status, t *pipeline.Totals, samples map[int32]st
 	slices.SortFunc(st.Codes, func(a, b ops.Code) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Code, b.Code)) })
 	st.OtherCodes, st.Faults = t.OtherCodes, counts(faults)
 	slices.SortStableFunc(st.Faults, func(a, b ops.Count) int { return cmp.Compare(b.N, a.N) })
-	for i := range s.app.now().cfg.Routes {
-		name := s.app.now().cfg.Routes[i].Name
-		st.Routes = append(st.Routes, ops.Count{Name: name, N: t.Routes[name]})
+	for _, r := range s.cfg.Routes {
+		st.Routes = append(st.Routes, ops.Count{Name: r.Name, N: t.Routes[r.Name]})
 	}
 }
 
 // redials tells whether a machine may dial again by an entry's policy and the configuration. Of a single call the
 // advice may be another.
-func (s *status) redials(e *catalog.Entry) bool {
+func (s glimpse) redials(e *catalog.Entry) bool {
 	switch e.Retry.Class {
 	case catalog.ClassShortDelay, catalog.ClassLongDelay, catalog.ClassAlternate:
 	case catalog.ClassNone, catalog.ClassNever, catalog.ClassManual, catalog.ClassAfterFix:
 		return false
 	}
-	return e.Retry.Auto == catalog.AutoAllowed || e.Retry.Auto == catalog.AutoOptIn && (e.Retry.OptedIn || slices.Contains(s.app.now().cfg.Enrich.OptIn, e.Code))
+	return e.Retry.Auto == catalog.AutoAllowed || e.Retry.Auto == catalog.AutoOptIn && (e.Retry.OptedIn || slices.Contains(s.cfg.Enrich.OptIn, e.Code))
 }
 
 // fillRetry adds what one role knows of the retry loop.
@@ -197,23 +206,27 @@ func counts(m map[string]int64) []ops.Count {
 }
 
 // Explain implements ops.Source.
-func (s *status) Explain(event []byte) ops.Explanation {
-	show := privacy.Policy(s.app.now().cfg.Privacy)
-	x := s.app.now().enricher.Explain(&enrich.Record{Value: event, TimestampMS: time.Now().UnixMilli()})
+func (s *status) Explain(event []byte) ops.Explanation { return s.now().explain(event) }
+
+func (s glimpse) explain(event []byte) ops.Explanation {
+	show := privacy.Policy(s.cfg.Privacy)
+	x := s.enricher.Explain(&enrich.Record{Value: event, TimestampMS: time.Now().UnixMilli()})
 	masked(x, show)
 	return ops.Explanation{Event: string(show.JSON(event)), Text: x.String(), Data: x}
 }
 
 // Config implements ops.Source.
-func (s *status) Config() ([]byte, error) { return s.app.now().cfg.YAML() }
+func (s *status) Config() ([]byte, error) { return s.now().cfg.YAML() }
 
 // Search implements ops.Source.
-func (s *status) Search(query string) []ops.Entry {
+func (s *status) Search(query string) []ops.Entry { return s.now().search(query) }
+
+func (s glimpse) search(query string) []ops.Entry {
 	query = strings.TrimSpace(query)
 	words := strings.Fields(strings.ToLower(query))
-	named, _ := s.app.now().snap.LookupName(query)
+	named, _ := s.snap.LookupName(query)
 	var found, others []ops.Entry // what is exactly it comes first
-	entries := s.app.now().snap.Entries()
+	entries := s.snap.Entries()
 	for i := range entries {
 		e := &entries[i]
 		exact := query != "" && (strconv.Itoa(int(e.Code)) == query || named != nil && named.Code == e.Code)
