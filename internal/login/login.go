@@ -37,7 +37,7 @@ type Dialer struct {
 	user      string // for messages
 	mechanism sasl.Mechanism
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
-	refusals  refusals
+	refusals  *refusals
 }
 
 // New prepares a dialer. It reads no file and connects to nothing, so an error can only come of what the
@@ -45,7 +45,8 @@ type Dialer struct {
 func New(k config.Kafka) (*Dialer, error) {
 	d := &Dialer{
 		tls: k.TLS, user: k.SASL.Username,
-		dial: (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext,
+		dial:     (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext,
+		refusals: &refusals{now: time.Now},
 	}
 	var err error
 	if d.mechanism, err = mechanism(k); err != nil {
@@ -151,6 +152,7 @@ func renewAt(lifetime time.Duration) time.Duration {
 // refusals keeps clients that try again and again from doing so with a password that has just been
 // refused: brokers may lock the user out.
 type refusals struct {
+	now   func() time.Time
 	mu    sync.Mutex
 	err   error
 	until time.Time
@@ -166,7 +168,7 @@ const (
 func (r *refusals) still() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err != nil && time.Now().Before(r.until) {
+	if r.err != nil && r.now().Before(r.until) {
 		return r.err
 	}
 	return nil
@@ -179,7 +181,7 @@ func (r *refusals) note(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pause = min(max(2*r.pause, firstPause), mostPause) //nolint:mnd // doubles
-	r.err, r.until = err, time.Now().Add(r.pause)
+	r.err, r.until = err, r.now().Add(r.pause)
 }
 
 func (r *refusals) forget() {
