@@ -127,7 +127,11 @@ func (d *Dialer) login(ctx context.Context, c *conn) error {
 	for done := false; !done; {
 		answer, err := authenticate(c.Conn, text)
 		if err != nil {
-			return d.loginError(c.address, true, nil, explained(session, err))
+			err = d.loginError(c.address, true, nil, explained(session, err))
+			if s, ok := session.(*oauthSession); ok && Refused(err) {
+				s.refused()
+			}
+			return err
 		}
 		c.renewAfter(answer.lifetime)
 		if done, text, err = session.Next(ctx, answer.bytes); err != nil {

@@ -331,6 +331,56 @@ func TestShortTokens(t *testing.T) {
 	require.EqualValues(t, 2, given.Load())
 }
 
+// freeTokens is an endpoint that gives the tokens token.1, token.2 and so on, and says for how long if told to.
+func freeTokens(t *testing.T, more string) (sasl config.SASL, given *atomic.Int32) {
+	t.Helper()
+	given = &atomic.Int32{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"access_token":"token.`+strconv.Itoa(int(given.Add(1)))+`","token_type":"Bearer"`+more+`}`)
+	}))
+	t.Cleanup(s.Close)
+	return config.SASL{Mechanism: config.OAuthBearer, OAuth: config.OAuth{TokenURL: s.URL, ClientID: "client", ClientSecret: "client-secret"}}, given
+}
+
+// Of a token without expires_in nobody knows when it ends.
+func TestTokenWithoutExpiry(t *testing.T) {
+	t.Parallel()
+	b := &fakeBroker{mechanism: "OAUTHBEARER", check: takes("token")}
+	address := b.start(t, nil)
+	sasl, given := freeTokens(t, "")
+	d, err := login.New(config.Kafka{SASL: sasl})
+	require.NoError(t, err)
+	for range 2 {
+		c, err := d.DialContext(t.Context(), "tcp", address)
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	require.EqualValues(t, 2, given.Load())
+	require.Equal(t, []string{oauthText("token.1"), oauthText("token.2")}, b.seen())
+}
+
+// A token that is refused before its end, because it was revoked, is not used again.
+func TestRefusedToken(t *testing.T) {
+	t.Parallel()
+	b := &fakeBroker{mechanism: "OAUTHBEARER", check: takes("token.2")}
+	address := b.start(t, nil)
+	sasl, given := freeTokens(t, `,"expires_in":3600`)
+	d, err := login.New(config.Kafka{SASL: sasl})
+	require.NoError(t, err)
+	clock := login.Clock(d)
+	_, err = d.DialContext(t.Context(), "tcp", address)
+	require.True(t, login.Refused(err), "%v", err)
+	clock.Add(int64(time.Second))
+	for range 3 {
+		c, err := d.DialContext(t.Context(), "tcp", address)
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	require.EqualValues(t, 2, given.Load(), "the one that was taken is used again")
+	require.Equal(t, []string{oauthText("token.1"), oauthText("token.2"), oauthText("token.2"), oauthText("token.2")}, b.seen())
+}
+
 // A login that expires is renewed on the connection, between two requests.
 func TestRenewal(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ import (
 // oauthMechanism is OAUTHBEARER, RFC 7628, with a token from a file or an endpoint.
 type oauthMechanism struct {
 	token func() (string, error)
+	drop  func(token string) // says that the brokers refuse it
 }
 
 const (
@@ -32,14 +33,14 @@ const (
 
 func newOAuth(s config.SASL, caFile string) *oauthMechanism {
 	if s.TokenFile != "" {
-		return &oauthMechanism{secret{file: s.TokenFile, key: "kafka.sasl.token_file"}.read}
+		return &oauthMechanism{token: secret{file: s.TokenFile, key: "kafka.sasl.token_file"}.read, drop: func(string) {}}
 	}
 	e := &endpoint{
 		cfg:    clientcredentials.Config{ClientID: s.OAuth.ClientID, TokenURL: s.OAuth.TokenURL, Scopes: s.OAuth.Scopes},
 		secret: secret{value: string(s.OAuth.ClientSecret), file: s.OAuth.ClientSecretFile, key: "kafka.sasl.oauth.client_secret_file"},
 		caFile: caFile,
 	}
-	return &oauthMechanism{e.get}
+	return &oauthMechanism{token: e.get, drop: e.drop}
 }
 
 // Name is the one that brokers know.
@@ -56,12 +57,15 @@ func (m *oauthMechanism) Start(context.Context) (sasl.StateMachine, []byte, erro
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, nil, errToken
 	}
-	return &oauthSession{}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
+	return &oauthSession{refused: func() { m.drop(token) }}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
 }
 
 // oauthSession keeps what the broker says of a token that it does not take: a JSON object with a status,
 // which it sends before it refuses.
-type oauthSession struct{ said string }
+type oauthSession struct {
+	said    string
+	refused func() // that its token is, so that it is not used again
+}
 
 // Next answers the broker's complaint with what RFC 7628 wants, upon which it refuses.
 func (s *oauthSession) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
@@ -81,20 +85,21 @@ func explained(session sasl.StateMachine, err error) error {
 	return fmt.Errorf("%w: %s", err, s.said)
 }
 
-// endpoint asks for a token when the last one is about to expire, one request at a time.
+// endpoint asks for a token when the last one is about to expire, does not say when it does, or has been refused; one
+// request at a time.
 type endpoint struct {
 	cfg    clientcredentials.Config
 	secret secret
 	caFile string
 
 	mu    sync.Mutex
-	token *oauth2.Token
+	token *oauth2.Token // nil: there is none to use again
 }
 
 func (e *endpoint) get() (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.token != nil && (e.token.Expiry.IsZero() || time.Until(e.token.Expiry) > tokenMargin) {
+	if e.token != nil && time.Until(e.token.Expiry) > tokenMargin {
 		return e.token.AccessToken, nil
 	}
 	cfg := e.cfg
@@ -113,8 +118,19 @@ func (e *endpoint) get() (string, error) {
 	if err != nil {
 		return "", e.explain(err)
 	}
-	e.token = token
+	if e.token = token; token.Expiry.IsZero() {
+		e.token = nil // expires_in may be left out (RFC 6749, section 5.1), and such a token may end at any time
+	}
 	return token.AccessToken, nil
+}
+
+// drop forgets a token unless another one has taken its place.
+func (e *endpoint) drop(token string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.token != nil && e.token.AccessToken == token {
+		e.token = nil
+	}
 }
 
 // explain leaves out the answer's body, in which anything may be.
