@@ -30,8 +30,7 @@ import (
 
 const (
 	adminToken = "admin-of-a-test"
-	startTime  = 3 * time.Minute // on a busy machine; 20 s on an idle one
-	stopTime   = 30 * time.Second
+	startTime  = 5 * time.Minute // on a busy machine; 20 s on an idle one
 )
 
 // cluster is a control plane: its processes end with the test.

@@ -43,9 +43,7 @@ func TestKubernetes(t *testing.T) {
 	s.badRelease()
 	s.refused()
 	s.delayRole()
-	if *withKEDA {
-		s.scale()
-	}
+	s.scale()
 	s.uninstall()
 	s.everythingOnce()
 	s.demo()
@@ -183,12 +181,23 @@ func (s *session) upgrade() {
 		require.NotEqual(s.t, before[i], after[i], "pod %d is another one", i)
 	}
 	s.produce(2000)
+	// This comes while pod 0 is not available yet, so that the roll-out begins with it.
 	s.say("Back to what it was:")
 	s.run("helm rollback enricher -n calls --wait")
 	s.run("helm history enricher -n calls --max 3 -o json | jq -r '.[] | [.revision, .status, .description] | @tsv'")
 	s.say("A Secret has changed, so the pods are to start again:")
 	s.run("kubectl -n calls rollout restart statefulset/enricher")
-	s.run("kubectl -n calls rollout status statefulset/enricher --timeout 5m")
+	s.run("kubectl -n calls rollout status statefulset/enricher --timeout 8m")
+}
+
+// available waits until all pods have been ready for minReadySeconds. A roll-out begins with those that have not.
+func (s *session) available() {
+	s.t.Helper()
+	const available = "kubectl -n calls get statefulset enricher -o jsonpath={.status.availableReplicas}"
+	eventually(s.t, "available pods", func() bool {
+		out, err := s.shell(available)
+		return err == nil && out == "3"
+	})
 }
 
 // uids tell one pod from its successor of the same name.
@@ -200,12 +209,18 @@ func (s *session) uids() []string {
 
 func (s *session) badRelease() {
 	s.say("A release that never gets ready, since its output topic is not there, stops after its first pod. The others go on:")
+	s.available()
 	before := s.uids()
-	out := s.fail("helm upgrade enricher deploy/helm/enricher -n calls -f values.yaml --set topicsJob.enabled=false --set config.output.topic=calls.nowhere --wait --timeout 30s")
+	out := s.fail("helm upgrade enricher deploy/helm/enricher -n calls -f values.yaml --set topicsJob.enabled=false --set config.output.topic=calls.nowhere --wait --timeout 1m")
 	require.Contains(s.t, out, "UPGRADE FAILED")
 	s.run("kubectl -n calls get pods -l app.kubernetes.io/component=filter -o custom-columns=POD:.metadata.name,READY:.status.containerStatuses[0].ready")
 	require.Equal(s.t, before[:2], s.uids()[:2], "the first two are the old ones")
-	require.Contains(s.t, s.run("kubectl -n calls logs enricher-2 --tail 1"), "calls.nowhere")
+	const logs = "kubectl -n calls logs enricher-2 --tail 1"
+	eventually(s.t, "the reason in the log", func() bool {
+		out, err := s.shell(logs)
+		return err == nil && strings.Contains(out, "calls.nowhere")
+	})
+	require.Contains(s.t, s.run(logs), "calls.nowhere")
 	s.say("The way back replaces the stuck pod by itself:")
 	s.produce(1000)
 	s.run("helm rollback enricher -n calls --wait --timeout 5m")

@@ -35,7 +35,6 @@ func defineKEDA(t *testing.T, c *cluster) {
 // startKEDA starts KEDA's operator and its metrics server beside the cluster, which finds the latter by the name localhost.
 func startKEDA(t *testing.T, c *cluster) {
 	t.Helper()
-	defineKEDA(t, c)
 	certs := filepath.Join(c.dir, "keda")
 	cert := c.authority.Issue(t, "keda", "localhost", "127.0.0.1", "keda-operator.keda.svc")
 	for name, from := range map[string]string{"tls.crt": cert.File, "tls.key": cert.KeyFile, "ca.crt": c.authority.File} {
@@ -66,10 +65,11 @@ func startKEDA(t *testing.T, c *cluster) {
 	c.await(t, "KEDA's metrics server", "/apis/external.metrics.k8s.io/v1beta1", "external.metrics.k8s.io/v1beta1")
 }
 
-// scale goes from no pod to as many as there are partitions and back to none, by the lag of the real group. While pods wait for
-// their image the lag stays, so that the number of pods is what the lag asks for and no matter of luck.
+// replicas is what the StatefulSet is asked for and has.
+const replicas = "kubectl -n calls get statefulset enricher -o jsonpath='{.spec.replicas} wanted, {.status.replicas} there{\"\\n\"}'"
+
 func (s *session) scale() {
-	startKEDA(s.t, s.cluster)
+	defineKEDA(s.t, s.cluster)
 	s.file("keda.yaml", `autoscaling:
   type: keda
   minReplicas: 0
@@ -82,10 +82,24 @@ func (s *session) scale() {
     pollingInterval: 3
     cooldownPeriod: 10
 `)
+	if *withKEDA {
+		startKEDA(s.t, s.cluster)
+		s.byLag()
+		return
+	}
+	s.say("Scaled on lag by KEDA. The definitions of KEDA's objects are in this cluster, and they accept the chart's; its operator is not, so nobody " +
+		"acts on the lag, and the one pod that Kubernetes fills in stays the only one:")
+	s.run("helm upgrade enricher deploy/helm/enricher -n calls -f values.yaml -f keda.yaml --wait --timeout 5m")
+	s.run("kubectl -n calls get scaledobject enricher -o jsonpath='{.spec.triggers[0].metadata}{\"\\n\"}' | jq .")
+	s.eventuallyShell(replicas, "1 wanted, 1 there")
+}
+
+// byLag goes from no pod to as many as there are partitions and back to none, by the lag of the real group. While pods wait for
+// their image the lag stays, so that the number of pods is what the lag asks for and no matter of luck.
+func (s *session) byLag() {
 	s.say("Scaled on lag by KEDA. There is none, so the last pod ends:")
 	s.run("helm upgrade enricher deploy/helm/enricher -n calls -f values.yaml -f keda.yaml --wait --timeout 5m")
 	s.run("kubectl -n calls wait scaledobject/enricher --for condition=Ready --timeout 2m")
-	const replicas = "kubectl -n calls get statefulset enricher -o jsonpath='{.spec.replicas} wanted, {.status.replicas} there{\"\\n\"}'"
 	s.eventuallyShell(replicas, "0 wanted, 0 there")
 
 	release := s.agent.hold()
