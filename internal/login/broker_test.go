@@ -14,6 +14,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// hangUp is a refusal without a word.
+const hangUp = "hang up"
+
+func hangsUp(string) (challenge, refusal string) { return "", hangUp }
+
 // fakeBroker speaks what a login needs, and answers ApiVersions to whoever is logged in. kfake knows
 // neither OAUTHBEARER nor logins that expire.
 type fakeBroker struct {
@@ -104,6 +109,9 @@ func (b *fakeBroker) serve(c net.Conn) {
 				b.mu.Unlock()
 				var challenge string
 				challenge, refusal = b.check(text)
+				if refusal == hangUp {
+					return
+				}
 				resp.SASLAuthBytes = []byte(challenge)
 				if challenge != "" {
 					refusal = ""

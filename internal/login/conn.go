@@ -115,7 +115,7 @@ func (c *conn) relogin() error {
 			return nil
 		}
 	}
-	c.dialer.refusals.note(err)
+	c.dialer.refusals.note(c.address, err)
 	return err
 }
 

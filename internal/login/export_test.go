@@ -11,3 +11,10 @@ func Clock(d *Dialer) *atomic.Int64 {
 	d.refusals.now = func() time.Time { return begun.Add(time.Duration(passed.Load())) }
 	return passed
 }
+
+// Refusing is how many brokers a dialer remembers a refusal of.
+func Refusing(d *Dialer) int {
+	d.refusals.mu.Lock()
+	defer d.refusals.mu.Unlock()
+	return len(d.refusals.of)
+}

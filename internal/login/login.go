@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -46,7 +47,7 @@ func New(k config.Kafka) (*Dialer, error) {
 	d := &Dialer{
 		tls: k.TLS, user: k.SASL.Username,
 		dial:     (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext,
-		refusals: &refusals{now: time.Now},
+		refusals: newRefusals(),
 	}
 	var err error
 	if d.mechanism, err = mechanism(k); err != nil {
@@ -66,7 +67,7 @@ func (d *Dialer) Timeout() time.Duration {
 // DialContext connects, and logs in if that is configured. What fails after the connection is there is an
 // *Error.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	if err := d.refusals.still(); err != nil {
+	if err := d.refusals.still(address); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout())
@@ -102,10 +103,10 @@ func (d *Dialer) open(ctx context.Context, c *conn) error {
 		return nil
 	}
 	if err := d.login(ctx, c); err != nil {
-		d.refusals.note(err)
+		d.refusals.note(c.address, err)
 		return err
 	}
-	d.refusals.forget()
+	d.refusals.forget(c.address)
 	if !stop() { // the deadline is, or will be, in the past
 		return &Error{Address: c.address, Text: "the login took too long", Err: ctx.Err()}
 	}
@@ -154,10 +155,17 @@ func renewAt(lifetime time.Duration) time.Duration {
 }
 
 // refusals keeps clients that try again and again from doing so with a password that has just been
-// refused: brokers may lock the user out.
+// refused: brokers may lock the user out. Each broker has its own, since one that hangs up in mid-login says nothing of
+// the others.
 type refusals struct {
-	now   func() time.Time
-	mu    sync.Mutex
+	now func() time.Time
+
+	mu sync.Mutex
+	of map[string]*lastRefusal // by address
+}
+
+// lastRefusal is the last one of a broker that has taken no login since.
+type lastRefusal struct {
 	err   error
 	until time.Time
 	pause time.Duration
@@ -166,32 +174,43 @@ type refusals struct {
 const (
 	firstPause = 100 * time.Millisecond
 	mostPause  = 5 * time.Second
+	// keepRefusal is for how long a broker that nobody dials any more is remembered.
+	keepRefusal = time.Minute
 )
 
-// still is the last refusal while it is too early for another try.
-func (r *refusals) still() error {
+func newRefusals() *refusals { return &refusals{now: time.Now, of: map[string]*lastRefusal{}} }
+
+// still is a broker's last refusal while it is too early for another try.
+func (r *refusals) still(address string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err != nil && r.now().Before(r.until) {
-		return r.err
+	if last := r.of[address]; last != nil && r.now().Before(last.until) {
+		return last.err
 	}
 	return nil
 }
 
-func (r *refusals) note(err error) {
+func (r *refusals) note(address string, err error) {
 	if !Refused(err) {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pause = min(max(2*r.pause, firstPause), mostPause) //nolint:mnd // doubles
-	r.err, r.until = err, r.now().Add(r.pause)
+	now := r.now()
+	maps.DeleteFunc(r.of, func(_ string, last *lastRefusal) bool { return now.Sub(last.until) > keepRefusal })
+	last := r.of[address]
+	if last == nil {
+		last = &lastRefusal{}
+		r.of[address] = last
+	}
+	last.pause = min(max(2*last.pause, firstPause), mostPause) //nolint:mnd // doubles
+	last.err, last.until = err, now.Add(last.pause)
 }
 
-func (r *refusals) forget() {
+func (r *refusals) forget(address string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.err, r.pause = nil, 0
+	delete(r.of, address)
 }
 
 // Refused tells whether an error says that the brokers do not take the login: the next try will fare no

@@ -265,6 +265,44 @@ func TestToken(t *testing.T) {
 	require.ErrorContains(t, err, "the token has characters that no token has")
 }
 
+// A broker that dies in mid-login keeps nobody from the others.
+func TestRefusalOfOneBroker(t *testing.T) {
+	t.Parallel()
+	dying := &fakeBroker{mechanism: "PLAIN", check: hangsUp}
+	well := &fakeBroker{mechanism: "PLAIN", check: func(string) (string, string) { return "", "" }}
+	dyingAt, wellAt := dying.start(t, nil), well.start(t, nil)
+	d, err := login.New(config.Kafka{SASL: config.SASL{Mechanism: config.Plain, Username: "u", Password: "p"}})
+	require.NoError(t, err)
+	clock := login.Clock(d)
+
+	_, err = d.DialContext(t.Context(), "tcp", dyingAt)
+	require.ErrorContains(t, err, "broker "+dyingAt+": closes the connection at the login")
+	c, err := d.DialContext(t.Context(), "tcp", wellAt)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+
+	// What the other broker takes does not end the pause of the first, which grows from refusal to refusal: 200 ms, and so on.
+	for pause := 100 * time.Millisecond; pause <= 10*time.Second; pause *= 2 {
+		tries := len(dying.seen())
+		clock.Add(int64(min(pause, 5*time.Second) - 1))
+		_, err = d.DialContext(t.Context(), "tcp", dyingAt)
+		require.Error(t, err)
+		require.Len(t, dying.seen(), tries)
+		clock.Add(1)
+		_, err = d.DialContext(t.Context(), "tcp", dyingAt)
+		require.Error(t, err)
+		require.Len(t, dying.seen(), tries+1)
+	}
+	require.Equal(t, 1, login.Refusing(d))
+
+	// Who nobody dials any more is forgotten.
+	clock.Add(int64(2 * time.Minute))
+	other := (&fakeBroker{mechanism: "PLAIN", check: hangsUp}).start(t, nil)
+	_, err = d.DialContext(t.Context(), "tcp", other)
+	require.Error(t, err)
+	require.Equal(t, 1, login.Refusing(d))
+}
+
 // tokens is a token endpoint.
 func tokens(t *testing.T, life time.Duration) (url string, given *atomic.Int32) {
 	t.Helper()
