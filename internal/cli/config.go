@@ -48,9 +48,11 @@ func newConfigValidate(w *world) *cobra.Command {
 
 	cmd := &cobra.Command{
 		Use:   "validate FILE",
-		Short: "Find every mistake in a configuration",
+		Short: "Find the mistakes in a configuration",
 		Long: `Reads a configuration and all that it names (environment variables, files, catalog
-overlays) and reports every mistake at once, each with file, line and column.
+overlays) and reports its mistakes together, each with file, line and column. Overlays
+are looked at once the file is right, and then the catalog's words in it: faults,
+classes, flags and sources of routes, enrich.opt_in, enrich.fields, enrich.headers.
 Kafka is not spoken to. Exit code 2 if anything is wrong.`,
 		Example: "  enricher config validate enricher.yaml\n  enricher config validate -c enricher.yaml",
 		Args:    arguments(0, 1, "one configuration file"),

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,6 +51,37 @@ func TestREADMEExample(t *testing.T) {
 	}
 
 	require.Equal(t, want, had, "run the test with -update if this is meant")
+}
+
+// The README shows the least that runs as it is, and what a route adds to it is sound.
+func TestREADMEConfiguration(t *testing.T) {
+	t.Parallel()
+
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+
+	least, err := os.ReadFile("../../config/minimal.yaml")
+	require.NoError(t, err)
+
+	_, rest, ok := strings.Cut(string(readme), "is the least that runs:\n\n```yaml\n")
+	require.True(t, ok)
+
+	shown, rest, ok := strings.Cut(rest, "```\n")
+	require.True(t, ok)
+	require.Equal(t, string(least), shown)
+
+	_, rest, ok = strings.Cut(rest, "```yaml\n")
+	require.True(t, ok)
+
+	route, _, ok := strings.Cut(rest, "```\n")
+	require.True(t, ok)
+	require.True(t, strings.HasPrefix(route, "routes:\n"), route)
+
+	file := filepath.Join(t.TempDir(), "both.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(shown+route), 0o600))
+
+	_, errs, code := execute(t, "", "config", "validate", file)
+	require.Equal(t, cli.ExitOK, code, errs)
 }
 
 // wrap breaks an enriched event between members of its object, so that it fits a page.

@@ -17,7 +17,7 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
   enricher run -c enricher.yaml                  the service
   enricher explain 3010                          what a code means
   enricher pipe < events.ndjson                  enrich lines, without Kafka
-  enricher config validate enricher.yaml         find every mistake at once`,
+  enricher config validate enricher.yaml         find its mistakes`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	})
