@@ -164,7 +164,8 @@ func (r *run) await(stop, ctx context.Context, produced <-chan struct{}) error {
 		}
 		select {
 		case <-produced:
-			if p.Totals.In >= p.Made && deadline == nil && (p.drained() || r.interrupted || time.Since(moved) > finish) {
+			done := p.Totals.In >= p.Made && (p.drained() || r.interrupted)
+			if deadline == nil && (done || time.Since(moved) > finish) {
 				deadline = time.After(finish)
 			}
 		default:

@@ -133,6 +133,9 @@ func (s *session) fetchFrom(node int32, kick chan struct{}) {
 		for i := range resp.Results {
 			stale = s.deliver(resp, &resp.Results[i], node, quiet) || stale
 		}
+		if len(resp.Results) < len(req.Partitions) {
+			s.leftOut(req, resp, begun)
+		}
 		resp.Release()
 		if stale {
 			s.p.client.Refresh(s.fetch)
@@ -215,6 +218,28 @@ func (s *session) giveUp(req *broker.FetchRequest, begun time.Time) {
 		part := s.parts[p.TopicPartition]
 		part.asked, part.replica, part.retryAt = false, -1, time.Now().Add(retryPause)
 		part.fails(begun)
+	}
+}
+
+// leftOut lets partitions be asked for again of which an answer says nothing. Apache Kafka tells something of each; others
+// leave those out that come behind MaxBytes, and the next request begins with another.
+func (s *session) leftOut(req *broker.FetchRequest, resp *broker.FetchResponse, begun time.Time) {
+	answered := make(map[broker.TopicPartition]struct{}, len(resp.Results))
+	for i := range resp.Results {
+		answered[resp.Results[i].TopicPartition] = struct{}{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range req.Partitions {
+		if _, ok := answered[p.TopicPartition]; ok {
+			continue
+		}
+		part := s.parts[p.TopicPartition]
+		part.asked = false
+		part.fails(begun)
+		if len(answered) == 0 {
+			part.retryAt = time.Now().Add(retryPause)
+		}
 	}
 }
 
@@ -388,6 +413,18 @@ func (s *session) hold(part *partition, h hold, at time.Time) (turn int) {
 	part.waiting = h.since
 	s.kick() // a fetcher may be idle for longer than the partition has to wait
 	return turn
+}
+
+// lookAgain has held partitions fetched now: other rules may let their heads go earlier.
+func (s *session) lookAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, part := range s.order {
+		if part.waiting > 0 {
+			part.retryAt = time.Now()
+		}
+	}
+	s.kick()
 }
 
 func (s *session) kick() {

@@ -202,8 +202,8 @@ func (p *Pipeline) addTarget(topic string, partitions int32, limit int) {
 	for i := range partitions {
 		t.queues = append(t.queues, p.producer.Queue(broker.TopicPartition{Topic: topic, Partition: i}, p.Ledger.ackedOf(topic)))
 	}
+	p.log.Info("writing", zap.String("topic", topic), zap.Int32("partitions", partitions), zap.String("partition_by", t.rule()), zap.Int("max_message_bytes", t.maxRecord))
 	p.mu.Lock()
 	p.targets[topic] = t
 	p.mu.Unlock()
-	p.log.Info("writing", zap.String("topic", topic), zap.Int32("partitions", partitions), zap.String("partition_by", t.rule()), zap.Int("max_message_bytes", t.maxRecord))
 }

@@ -53,10 +53,10 @@ type rules struct {
 	copies []*atomic.Int64 // of each route
 }
 
-// Stage checks new rules against the cluster, prepares what they need, and changes nothing. Calling swap makes
-// workers use them from their next batch on. One caller at a time. A route's topic that is new must be there, and
-// may be written, or is made (see Config.CreateTopics). That there is a retry loop, its topics and its MaxAge cannot
-// change; they stay as they are.
+// Stage checks new rules against the cluster and prepares what they need: topics and queues that are new are made, and
+// stay if the rules are not used after all. Calling swap makes workers use the rules from their next batch on. One
+// caller at a time. A route's topic that is new must be there, and may be written, or is made (see
+// Config.CreateTopics). That there is a retry loop, its topics and its MaxAge cannot change; they stay as they are.
 func (p *Pipeline) Stage(ctx context.Context, next Rules) (swap func(), err error) {
 	select {
 	case <-p.prepared:
@@ -148,4 +148,7 @@ func (p *Pipeline) use(next Rules) {
 		r.copies = append(r.copies, p.Ledger.copiesOf(to.Name))
 	}
 	p.rules.Store(r)
+	if s := p.current.Load(); s != nil {
+		s.lookAgain()
+	}
 }

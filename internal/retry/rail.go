@@ -39,6 +39,7 @@ func NewRail(perSecond float64, owners int) *Rail {
 
 // Grant is a number of orders that may come due from a time on. It is one owner's. The zero Grant is used up.
 type Grant struct {
+	rail   *Rail // who gave it
 	fromMS int64
 	left   int
 }
@@ -50,7 +51,7 @@ func (r *Rail) Take(g *Grant, nowMS int64) (waitMS int64) {
 	if r == nil {
 		return 0
 	}
-	if g.left == 0 {
+	if g.left == 0 || g.rail != r { // another rail's times mean nothing here
 		*g = r.grant(nowMS)
 	}
 	if nowMS < g.fromMS {
@@ -65,5 +66,5 @@ func (r *Rail) grant(nowMS int64) Grant {
 	defer r.mu.Unlock()
 	from := max(r.free, float64(nowMS))
 	r.free = from + float64(r.size)/r.perMS
-	return Grant{int64(math.Ceil(from)), r.size}
+	return Grant{r, int64(math.Ceil(from)), r.size}
 }

@@ -49,6 +49,18 @@ func TestRail(t *testing.T) {
 	}
 }
 
+// TestGrantOfAnotherRail: a rate that is raised counts at once.
+func TestGrantOfAnotherRail(t *testing.T) {
+	t.Parallel()
+
+	var g retry.Grant
+	slow, fast := retry.NewRail(0.1, 1), retry.NewRail(1000, 1)
+	require.Zero(t, slow.Take(&g, now))
+	require.EqualValues(t, 10_000, slow.Take(&g, now))
+	require.Zero(t, fast.Take(&g, now))
+	require.EqualValues(t, 20_000, slow.Take(&g, now), "and what the other had given is gone")
+}
+
 func TestNoRail(t *testing.T) {
 	t.Parallel()
 
