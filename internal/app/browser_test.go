@@ -218,7 +218,7 @@ func TestBrowserWithAToken(t *testing.T) {
 	if err == nil { // newer browsers show their form, and give up the page
 		require.Equal(t, int64(http.StatusUnauthorized), resp.Status)
 	}
-	b.do(chromedp.Navigate(strings.Replace(r.app.PageURL(), "://", "://me:"+cfg.Ops.Token+"@", 1)))
+	b.do(chromedp.Navigate(strings.Replace(r.app.PageURL(), "://", "://me:"+string(cfg.Ops.Token)+"@", 1)))
 	b.until("a refresh by the script", `performance.getEntriesByName(location.origin + "/api/status?view=1").length > 1`)
 	require.Empty(t, ask[string](b, `document.getElementById("news").textContent`))
 	b.mu.Lock()

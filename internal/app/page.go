@@ -12,7 +12,7 @@ import (
 // statusPage is the page that the configuration asks for.
 func (a *App) statusPage(cfg *config.Config, s *status) ops.Page {
 	return ops.Page{
-		Source: s, Reload: a.Reload, Pprof: cfg.Ops.Pprof, Token: cfg.Ops.Token, TLS: ops.TLS(cfg.Ops.TLS), Log: a.log.Named("page"),
+		Source: s, Reload: a.Reload, Pprof: cfg.Ops.Pprof, Token: string(cfg.Ops.Token), TLS: ops.TLS(cfg.Ops.TLS), Log: a.log.Named("page"),
 	}
 }
 

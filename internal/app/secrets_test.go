@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -73,7 +74,7 @@ func newSecretsSite(t *testing.T) *secretsSite {
 	t.Cleanup(tokens.Close)
 	s := &secretsSite{dir: t.TempDir(), broker: c.ListenAddrs()[0], tokens: tokens.URL, ca: ca.File}
 	for name, text := range map[string]string{
-		"right": planted + "-right\n", "wrong": planted + "-wrong\n", "token": planted + ".token",
+		"page": planted + "-page-token\n", "right": planted + "-right\n", "wrong": planted + "-wrong\n", "token": planted + ".token",
 		"key": "-----BEGIN PRIVATE KEY-----\n" + planted + "\n-----END PRIVATE KEY-----\n", "unfit": planted + "\x07",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600))
@@ -126,7 +127,7 @@ func (s *secretsSite) said(t *testing.T, tlsKeys, sasl string, works bool) map[s
 kafka: {brokers: [%q], tls: {enabled: true, ca_file: %q%s}, sasl: %s}
 input: {topics: [calls.raw], group: enricher}
 output: {topic: calls.enriched}
-ops: {listen: "127.0.0.1:0", page: "127.0.0.1:0", pprof: true}
+ops: {listen: "127.0.0.1:0", page: "127.0.0.1:0", pprof: true, token: "${file:page}"}
 `, s.broker, s.ca, tlsKeys, sasl), 0o600))
 	cfg, err := config.Load(file)
 	require.NoError(t, err)
@@ -135,8 +136,8 @@ ops: {listen: "127.0.0.1:0", page: "127.0.0.1:0", pprof: true}
 	js, err := cfg.JSON()
 	require.NoError(t, err)
 	said := map[string]string{
-		"show": string(shown), "json": string(js), "print": fmt.Sprintf("%v %+v %#v", cfg.Kafka, cfg.Kafka, cfg.Kafka),
-		"panic": printed(func() { panic(cfg.Kafka.SASL.Password) }),
+		"show": string(shown), "json": string(js), "print": fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg),
+		"panic": printed(func() { panic(cfg.Kafka.SASL.Password) }), "panic of the page": printed(func() { panic(cfg.Ops) }),
 	}
 	log := &logBuffer{}
 	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewDevelopmentEncoderConfig()), log, zapcore.DebugLevel), zap.WithCaller(true), zap.AddStacktrace(zap.WarnLevel))
@@ -149,8 +150,10 @@ ops: {listen: "127.0.0.1:0", page: "127.0.0.1:0", pprof: true}
 	r := &running{t: t, app: a}
 	if works {
 		r.until("it works", func() bool { code, _ := r.get("/readyz"); return code == http.StatusOK })
+		code, _ := r.get("/api/config") // both are on one port
+		require.Equal(t, http.StatusUnauthorized, code)
 		for _, path := range []string{"/", "/api/config", "/api/status", "/metrics", "/debug/pprof/goroutine?debug=1", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline"} {
-			said[path] = r.page(path, "")
+			said[path] = s.page(t, a.PageAddr(), path)
 		}
 		require.Contains(t, said["/api/config"], "sasl")
 		client, err := topic.Dial(t.Context(), cfg.Kafka)
@@ -169,6 +172,22 @@ ops: {listen: "127.0.0.1:0", page: "127.0.0.1:0", pprof: true}
 	}
 	said["logs"] = log.String()
 	return said
+}
+
+// page asks for something on the status page, as one who knows its token.
+func (*secretsSite) page(t *testing.T, address, path string) string {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+planted+"-page-token")
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(text))
+	return string(text)
 }
 
 // printed is what somebody who recovers a panic prints of it.

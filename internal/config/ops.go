@@ -13,7 +13,7 @@ type Ops struct {
 	// Token or TLS.ClientCAFile.
 	Page string `yaml:"page"`
 	// Token is what a visitor of the page has to know, 16 to 1024 printable characters; "": nothing.
-	Token string `yaml:"token"`
+	Token Secret `yaml:"token"`
 	// TLS is how the page is served; without files in the clear.
 	TLS ServerTLS `yaml:"tls"`
 	// Pprof serves /debug/pprof where the page is.
@@ -71,7 +71,7 @@ func (v *validator) ops() {
 func (v *validator) access() {
 	o := &v.c.Ops
 
-	if n := len(o.Token); n > 0 && (n < leastToken || n > mostToken || strings.IndexFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0) {
+	if n := len(o.Token); n > 0 && (n < leastToken || n > mostToken || strings.ContainsFunc(string(o.Token), func(r rune) bool { return r <= ' ' || r > '~' })) {
 		v.bad("ops.token", "is not %d to %d printable ASCII characters without spaces; `openssl rand -hex 32` makes a good one", leastToken, mostToken)
 	}
 

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ func TestTokenIsNeverShown(t *testing.T) {
 
 	cfg, err := config.Parse("f", []byte(minimal+`ops: {page: "0.0.0.0:8081", token: "${TOKEN}"}`), src)
 	require.NoError(t, err)
-	require.Equal(t, token, cfg.Ops.Token)
+	require.Equal(t, config.Secret(token), cfg.Ops.Token)
 
 	inCode := config.Default()
 	inCode.Ops.Token = token
@@ -33,6 +34,12 @@ func TestTokenIsNeverShown(t *testing.T) {
 			require.NoError(t, err)
 			require.NotContains(t, string(text), token)
 			require.Contains(t, string(text), "***")
+		}
+
+		for _, verb := range []string{"%v", "%+v", "%#v"} {
+			printed := fmt.Sprintf(verb, c.Ops)
+			require.NotContains(t, printed, token, verb)
+			require.Contains(t, printed, "***", verb)
 		}
 	}
 
