@@ -44,7 +44,7 @@ type Kafka struct {
 	ClientID string `yaml:"client_id"`
 	// Rack is where the program runs; "" fetches from leaders only.
 	Rack string `yaml:"rack"`
-	// Instance names this process among those of its group, the same after a restart; ""
+	// Instance names this process among those of its group, the same after a restart; "" with exactly_once
 	// stands for the host name.
 	Instance string `yaml:"instance"`
 	// TransactionTimeout is how long brokers wait for a silent process before they abort

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,7 +18,7 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // the parsed document, so that a value cannot bring keys or structure with it.
 func (c *Config) expand(src Source) strictyaml.Mistakes {
 	return c.doc.Expand(func(path, text string) (string, error) {
-		out, secret, err := expandText(text, src)
+		out, secret, err := expandText(text, src, isSecret(path))
 		if secret || isSecret(path) && out != "" {
 			c.secrets[path] = true
 		}
@@ -30,8 +31,18 @@ func (c *Config) expand(src Source) strictyaml.Mistakes {
 	})
 }
 
-// expandText goes through a text once: what has been put in is not looked at again.
-func expandText(text string, src Source) (out string, secret bool, err error) {
+// unquoted leaves out what decoding says of a secret that has been refused already, since that quotes it.
+func unquoted(decoded, refused strictyaml.Mistakes) strictyaml.Mistakes {
+	return slices.DeleteFunc(decoded, func(m strictyaml.Mistake) bool {
+		path, _, _ := strings.Cut(m.Msg, ": ")
+
+		return isSecret(path) && slices.ContainsFunc(refused, func(r strictyaml.Mistake) bool { return r.Line == m.Line && r.Column == m.Column })
+	})
+}
+
+// expandText goes through a text once: what has been put in is not looked at again. If it is to be hidden, errors quote
+// no part of it but the names of variables and files.
+func expandText(text string, src Source, hide bool) (out string, secret bool, err error) {
 	var (
 		b    strings.Builder
 		errs []string
@@ -56,11 +67,15 @@ func expandText(text string, src Source) (out string, secret bool, err error) {
 		b.WriteString(before)
 
 		inner, after, closed := strings.Cut(rest, "}")
+		if !closed && hide {
+			return "", secret, errUnclosed
+		}
+
 		if !closed {
 			return "", secret, fmt.Errorf("%w in %q", errUnclosed, "${"+rest)
 		}
 
-		value, outside, err := lookUp(inner, src)
+		value, outside, err := lookUp(inner, src, hide)
 		if err != nil {
 			errs = append(errs, err.Error())
 		}
@@ -89,7 +104,7 @@ var (
 
 // lookUp also tells whether the value came from outside: then it may be a secret, and is not shown. A
 // default stands in the file, for all to read.
-func lookUp(inner string, src Source) (value string, outside bool, err error) {
+func lookUp(inner string, src Source, hide bool) (value string, outside bool, err error) {
 	if path, ok := strings.CutPrefix(inner, "file:"); ok {
 		value, err = fromFile(path, src)
 
@@ -97,6 +112,10 @@ func lookUp(inner string, src Source) (value string, outside bool, err error) {
 	}
 
 	name, fallback, hasFallback := strings.Cut(inner, ":-")
+	if !variable.MatchString(name) && hide {
+		return "", false, fmt.Errorf("${…} %w", errVariable)
+	}
+
 	if !variable.MatchString(name) {
 		return "", false, fmt.Errorf("%q %w", "${"+inner+"}", errVariable)
 	}

@@ -53,7 +53,7 @@ func Parse(name string, text []byte, src Source) (*Config, error) {
 	c.doc, c.secrets = doc, map[string]bool{}
 
 	mistakes := c.expand(src)
-	mistakes = append(mistakes, doc.Decode(c)...)
+	mistakes = append(mistakes, unquoted(doc.Decode(c), mistakes)...)
 	mistakes = append(mistakes, c.validate(mistakes)...)
 
 	if err := mistakes.Err(); err != nil {

@@ -99,7 +99,14 @@ func Loopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// isSecret tells whether a value is hidden wherever it comes from. In a file it stands as ${file:PATH} or ${VAR} alone.
+// isSecret tells whether a value is hidden wherever it comes from, or whatever stands in its place. In a file it stands as
+// ${file:PATH} or ${VAR} alone.
 func isSecret(path string) bool {
-	return path == "ops.token" || path == "kafka.sasl.password" || path == "kafka.sasl.oauth.client_secret"
+	for _, secret := range []string{"ops.token", "kafka.sasl.password", "kafka.sasl.oauth.client_secret"} {
+		if rest, ok := strings.CutPrefix(path, secret); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+
+	return false
 }

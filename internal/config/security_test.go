@@ -79,6 +79,44 @@ func TestSecretIsNotPrinted(t *testing.T) {
 	require.Empty(t, config.Secret("").String(), "that there is none is no secret")
 }
 
+// What is wrong with a secret is said without it.
+func TestMistakesDoNotQuoteSecrets(t *testing.T) {
+	t.Parallel()
+
+	const literal = "is a secret, which does not belong into the file itself"
+
+	for text, want := range map[string]string{
+		`'hunter${2secret'`:    "no closing }; write $${ for a literal ${",
+		`'x${hunter2 secret}'`: "cannot fill in: ${…} is neither ${VAR}, ${VAR:-default} nor ${file:PATH}",
+		`'${hunter2:}'`:        "cannot fill in: ${…} is neither",
+		`hunter2`:              literal,
+		`27182818`:             literal,
+		`1e27`:                 literal,
+		`[hunter2]`:            "found a list",
+		`['x${hunter2']`:       "no closing }",
+		`{a: 'x${hunter2'}`:    "no closing }",
+		`{a: hunter2}`:         "found a mapping",
+	} {
+		for path, kafka := range map[string]string{
+			"kafka.sasl.password":            "  sasl: {mechanism: plain, username: u, password: %s}\n",
+			"kafka.sasl.oauth.client_secret": "  sasl: {mechanism: oauthbearer, oauth: {token_url: \"https://idp\", client_id: c, client_secret: %s}}\n",
+			"ops.token":                      "ops: {token: %s}\n",
+		} {
+			_, err := parseIn(t, "", fmt.Sprintf(kafka, text))
+			require.ErrorContains(t, err, path, text)
+			require.ErrorContains(t, err, want, text)
+
+			for _, part := range []string{"hunter", "2secret", "2718", "1e27"} {
+				require.NotContains(t, err.Error(), part, path)
+			}
+		}
+	}
+
+	_, err := parseIn(t, "", "  client_id: 'a${b c}'\n  rack: 'd${e'\n")
+	require.ErrorContains(t, err, `"${b c}" is neither`, "other values are quoted")
+	require.ErrorContains(t, err, `in "${e"`)
+}
+
 // A default stands in the file, and so does a secret that is one.
 func TestDefaultIsNoSecret(t *testing.T) {
 	t.Parallel()
