@@ -94,7 +94,7 @@ func pipelineConfig(cfg *config.Config) (pipeline.Config, error) {
 		SessionTimeout: cfg.Limits.SessionTimeout, ShutdownTimeout: cfg.Limits.ShutdownTimeout,
 	}
 	p.ExactlyOnce, p.Instance, p.TransactionTimeout = cfg.Delivery == config.ExactlyOnce, cfg.Kafka.Instance, cfg.Kafka.TransactionTimeout
-	if p.Instance == "" {
+	if p.Instance == "" && p.ExactlyOnce { // without, two on one host would throw each other out of the group
 		if p.Instance, err = os.Hostname(); err != nil {
 			return pipeline.Config{}, fmt.Errorf("kafka.instance is not set, and the host name cannot be had: %w", err)
 		}

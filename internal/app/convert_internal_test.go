@@ -70,7 +70,7 @@ func TestPipelineConfigWordByWord(t *testing.T) {
 		"create topics":        {func(c *config.Config) { c.Kafka.CreateTopics = true }, func(p *pipeline.Config) { p.CreateTopics = true }},
 		"instance":             {func(c *config.Config) { c.Kafka.Instance = "pod-0" }, func(p *pipeline.Config) { p.Instance = "pod-0" }},
 		"transaction timeout":  {func(c *config.Config) { c.Kafka.TransactionTimeout = time.Minute }, func(p *pipeline.Config) { p.TransactionTimeout = time.Minute }},
-		"at least once":        {func(c *config.Config) { c.Delivery = config.AtLeastOnce }, func(p *pipeline.Config) { p.ExactlyOnce = false }},
+		"at least once":        {func(c *config.Config) { c.Delivery = config.AtLeastOnce }, func(p *pipeline.Config) { p.ExactlyOnce, p.Instance = false, "" }},
 		"exactly once":         {func(c *config.Config) { c.Delivery = config.ExactlyOnce }, func(p *pipeline.Config) { p.ExactlyOnce = true }},
 		"several topics":       {func(c *config.Config) { c.Input.Topics = []string{"a", "b"} }, func(p *pipeline.Config) { p.Topics = []string{"a", "b"} }},
 		"dead letters":         {func(c *config.Config) { c.DeadLetter.Topic = "dead" }, func(p *pipeline.Config) { p.DeadLetter = "dead" }},
