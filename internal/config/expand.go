@@ -134,8 +134,7 @@ func lookUp(inner string, src Source, hide bool) (value string, outside bool, er
 	}
 }
 
-// fromFile reads a value from a file, such as a mounted secret. One line end at its end
-// is the editor's, not the value's.
+// fromFile reads a value from a file, such as a mounted secret.
 func fromFile(path string, src Source) (string, error) {
 	content, err := src.File(path)
 
@@ -148,5 +147,5 @@ func fromFile(path string, src Source) (string, error) {
 		return "", fmt.Errorf("${file:%s}: %w", path, errNotText)
 	}
 
-	return strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), nil
+	return withoutLineEnd(content), nil
 }

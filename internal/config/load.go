@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/callstream/enricher/internal/strictyaml"
 )
@@ -97,6 +98,21 @@ func (c *Config) At(path, format string, args ...any) strictyaml.Mistake {
 	}
 
 	return c.doc.At(path, "%s", msg)
+}
+
+// ReadSecret reads a file that has one value, such as a password, of 64 KiB at most. One line end at its end is the
+// editor's, not the value's. Errors name the file.
+func ReadSecret(path string) (string, error) {
+	content, err := readFile(path, maxSecret)
+	if err != nil {
+		return "", err
+	}
+
+	return withoutLineEnd(content), nil
+}
+
+func withoutLineEnd(content []byte) string {
+	return strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 }
 
 var errTooLarge = errors.New("too large")

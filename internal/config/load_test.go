@@ -267,6 +267,25 @@ catalog: {overlays: [over/lay.yaml, /absolute.yaml]}
 	require.ErrorContains(t, err, "c.yaml:1:18: not YAML")
 }
 
+func TestReadSecret(t *testing.T) {
+	t.Parallel()
+
+	file := filepath.Join(t.TempDir(), "secret")
+	for text, want := range map[string]string{"": "", "\n": "", "a": "a", "a\n": "a", "a\r\n": "a", "a\n\n": "a\n", " a ": " a ", strings.Repeat("x", 64<<10): strings.Repeat("x", 64<<10)} {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		got, err := config.ReadSecret(file)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+
+	require.NoError(t, os.WriteFile(file, make([]byte, 64<<10+1), 0o600))
+	_, err := config.ReadSecret(file)
+	require.EqualError(t, err, file+": too large: more than 65536 bytes")
+
+	_, err = config.ReadSecret(file + ".none")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(least)
 	f.Add(least + "routes: [{name: a, match: {codes: 1-2}, topic: t}]\nlimits: {linger: 1ms, buffer_bytes: 1MiB}\n")

@@ -94,6 +94,10 @@ func Loopback(address string) bool {
 		return true // said elsewhere
 	}
 
+	return isLoopback(host)
+}
+
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 
 	return host == "localhost" || ip != nil && ip.IsLoopback()

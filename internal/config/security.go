@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -190,7 +189,7 @@ func (v *validator) oauth(s *SASL) {
 		return
 	}
 
-	if u, err := url.Parse(s.OAuth.TokenURL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+	if u, err := url.Parse(s.OAuth.TokenURL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		v.bad(section+"token_url", "%s is not an https address without a user; http would show the secret, and is for 127.0.0.1, [::1] and localhost alone",
 			v.show(section+"token_url", s.OAuth.TokenURL))
 	}
@@ -201,12 +200,6 @@ func (v *validator) oauth(s *SASL) {
 	if slices.Contains(s.OAuth.Scopes, "") {
 		v.bad(section+"scopes", "has an empty scope")
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (v *validator) required(path, value, when string) {

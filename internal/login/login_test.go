@@ -192,7 +192,7 @@ func TestPassword(t *testing.T) {
 		"unknown user":   {config.SASL{Mechanism: config.ScramSHA512, Username: "mallory", Password: "hunter2"}, `login of "mallory" by SCRAM-SHA-512 (kafka.sasl`},
 		"no file":        {config.SASL{Mechanism: config.Plain, Username: "alice", PasswordFile: "/nowhere/password"}, "kafka.sasl.password_file: open /nowhere/password"},
 		"empty file":     {config.SASL{Mechanism: config.Plain, Username: "alice", PasswordFile: secretFile(t, "\n")}, "is empty"},
-		"large file":     {config.SASL{Mechanism: config.Plain, Username: "alice", PasswordFile: secretFile(t, strings.Repeat("x", 70_000))}, "is larger than 64 KiB"},
+		"large file":     {config.SASL{Mechanism: config.Plain, Username: "alice", PasswordFile: secretFile(t, strings.Repeat("x", 70_000))}, ": too large: more than 65536 bytes"},
 		"unfit":          {config.SASL{Mechanism: config.ScramSHA256, Username: "alice", Password: "hunter2\x00"}, "SCRAM takes no control characters"},
 		"token":          {config.SASL{Mechanism: config.OAuthBearer, TokenFile: secretFile(t, "hunter2")}, "does not take OAUTHBEARER"},
 	}

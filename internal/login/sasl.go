@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/segmentio/kafka-go/sasl"
@@ -70,30 +68,17 @@ func (m *passwordMechanism) Start(ctx context.Context) (sasl.StateMachine, []byt
 // secret is a value, or the file that has it.
 type secret struct{ value, file, key string }
 
-const maxSecret = 64 << 10
+var errEmpty = errors.New("is empty")
 
-var (
-	errEmpty = errors.New("is empty")
-	errLarge = errors.New("is larger than 64 KiB")
-)
-
-// read is the value of the moment. One line end at its end is the editor's, not the value's.
+// read is the value of the moment.
 func (s secret) read() (string, error) {
 	if s.file == "" {
 		return s.value, nil
 	}
-	f, err := os.Open(s.file)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", s.key, err)
-	}
-	defer f.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	value := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	value, err := config.ReadSecret(s.file)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", s.key, err)
-	case len(text) > maxSecret:
-		return "", fmt.Errorf("%s: %s %w", s.key, s.file, errLarge)
 	case value == "":
 		return "", fmt.Errorf("%s: %s %w", s.key, s.file, errEmpty)
 	}
