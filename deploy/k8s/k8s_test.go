@@ -141,7 +141,7 @@ func (s *session) look() {
 	})
 }
 
-// demo needs no cluster; docs/operations.md begins with it.
+// demo needs no cluster; docs/operations.md has it.
 func (s *session) demo() {
 	s.say("The demo of [operations.md](operations.md), which needs none of this:")
 	s.whileAnswering("enricher demo --for 5m --listen 127.0.0.1:8080", "/", func() {
@@ -256,8 +256,9 @@ delay:
 }
 
 func (s *session) uninstall() {
-	s.say("Away with it. The namespace and the topics stay:")
+	s.say("Away with it. The namespace and the topics stay, and the pod of `helm test`, for its logs:")
 	s.run("helm uninstall enricher -n calls --wait")
+	s.run("kubectl -n calls delete pod enricher-test")
 	require.Contains(s.t, s.run("kubectl -n calls get all,configmap,poddisruptionbudget,networkpolicy,scaledobject -l app.kubernetes.io/instance=enricher"), "No resources found")
 }
 
