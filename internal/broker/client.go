@@ -97,15 +97,20 @@ func NewClient(cfg Config) *Client {
 		refreshing: newLock(),
 		formatter:  kmsg.NewRequestFormatter(kmsg.FormatterClientID(cfg.ClientID)),
 	}
-	c.transport.Store(&kafka.Transport{
-		Dial:           cfg.Dial,
+	c.transport.Store(c.newTransport(cfg.Topics))
+	return c
+}
+
+// newTransport makes the connections of a client that keeps the metadata of these topics.
+func (c *Client) newTransport(topics []string) *kafka.Transport {
+	return &kafka.Transport{
+		Dial:           c.dial,
 		DialTimeout:    c.connect,
 		IdleTimeout:    idleTimeout,
 		MetadataTTL:    metadataTTL,
-		MetadataTopics: cfg.Topics,
-		ClientID:       cfg.ClientID,
-	})
-	return c
+		MetadataTopics: topics,
+		ClientID:       c.clientID,
+	}
 }
 
 // Brokers are the addresses that the client began with.

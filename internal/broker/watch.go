@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // retireAfter is how long a replaced transport keeps its connections: requests that have begun with it shall find
@@ -23,10 +21,7 @@ func (c *Client) Watch(ctx context.Context, topics []string) error {
 	if all = slices.Compact(all); len(all) == len(old.MetadataTopics) {
 		return nil
 	}
-	next := &kafka.Transport{
-		Dial: old.Dial, DialTimeout: old.DialTimeout, IdleTimeout: old.IdleTimeout, MetadataTTL: old.MetadataTTL, MetadataTopics: all,
-		ClientID: old.ClientID, TLS: old.TLS, SASL: old.SASL, Context: old.Context,
-	}
+	next := c.newTransport(all)
 	if _, err := c.layoutOf(ctx, next); err != nil {
 		next.CloseIdleConnections()
 		return fmt.Errorf("read the metadata of more topics: %w", err)

@@ -4,6 +4,7 @@ package pipeline_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/callstream/enricher/internal/kafkatest"
+	"github.com/callstream/enricher/internal/route"
 )
 
 // site is a world of its own, topics and group, in a cluster that several share.
@@ -513,6 +515,26 @@ func TestKafkaRights(t *testing.T) {
 			})
 		})
 	}
+	// Rules with a route to a topic that may not be written are not taken, and nothing changes.
+	t.Run("WRITE on a new route's topic", func(t *testing.T) {
+		s := plain(t, c, true, "-new", 1)
+		_, err := s.adm.CreateTopic(t.Context(), 1, 1, nil, "further")
+		require.NoError(t, err)
+		allow := s.deny(kadm.OpWrite, func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.Topics("further") })
+		f := s.watch(s.cfg)
+		next := s.cfg.Rules
+		next.Routes = append(slices.Clone(next.Routes), toRoute(t, "further", "further", route.Rule{Outcomes: []string{"no_code", "enriched"}}))
+		_, err = f.Stage(t.Context(), next)
+		require.ErrorContains(t, err, `topic "further": this user may not write it: allow WRITE`)
+		allow()
+		swap, err := f.Stage(t.Context(), next)
+		require.NoError(t, err)
+		swap()
+		s.send(0, numbered(0, 5)...)
+		s.until("committed", func() bool { return s.at(0) == 5 && done(f, 1) })
+		require.NoError(t, f.stop())
+		require.Len(t, s.all("further"), 5)
+	})
 	t.Run("READ on the group", func(t *testing.T) {
 		inBoth(t, func(t *testing.T, exactly bool, suffix string) {
 			s := plain(t, c, exactly, "-group"+suffix, 1)
