@@ -271,7 +271,7 @@ func TestReadSecret(t *testing.T) {
 	t.Parallel()
 
 	file := filepath.Join(t.TempDir(), "secret")
-	for text, want := range map[string]string{"": "", "\n": "", "a": "a", "a\n": "a", "a\r\n": "a", "a\n\n": "a\n", " a ": " a ", strings.Repeat("x", 64<<10): strings.Repeat("x", 64<<10)} {
+	for text, want := range map[string]string{"": "", "\n": "", "a": "a", "a\n": "a", "a\r\n": "a", "a\n\n": "a\n", "a \n": "a ", strings.Repeat("x", 64<<10): strings.Repeat("x", 64<<10)} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		got, err := config.ReadSecret(file)
 		require.NoError(t, err)
