@@ -42,7 +42,6 @@ type guard struct {
 	head    [requestHead]byte
 	have    int   // bytes of head
 	skip    int64 // bytes left of the request being written
-	opaque  bool  // TLS begins above this connection: nothing can be read along
 
 	held  []byte // of an answer that was checked, or read too much
 	body  int64  // bytes left of the answer that is passing
@@ -64,12 +63,10 @@ const (
 // maxAnswer bounds an answer that is not a Fetch: one about ten thousand partitions has a megabyte.
 const maxAnswer = 16 << 20
 
-// tlsHandshake and tlsAlert begin a record of TLS. A request or an answer that begins so would
-// have more than 350 MB.
+// tlsAlert and tlsVersion begin the alert of a port for TLS. An answer that begins so would have more than 350 MB.
 const (
-	tlsHandshake = 0x16
-	tlsAlert     = 0x15
-	tlsVersion   = 0x03
+	tlsAlert   = 0x15
+	tlsVersion = 0x03
 )
 
 func (g *guard) Write(p []byte) (int, error) {
@@ -81,7 +78,7 @@ func (g *guard) Write(p []byte) (int, error) {
 func (g *guard) note(p []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(p) > 0 && !g.opaque {
+	for len(p) > 0 {
 		if g.skip > 0 {
 			n := min(g.skip, int64(len(p)))
 			g.skip -= n
@@ -91,7 +88,7 @@ func (g *guard) note(p []byte) {
 		n := copy(g.head[g.have:], p)
 		g.have += n
 		p = p[n:]
-		if g.opaque = g.head[0] == tlsHandshake; g.have < requestHead {
+		if g.have < requestHead {
 			continue
 		}
 		g.have = 0
@@ -104,9 +101,6 @@ func (g *guard) note(p []byte) {
 func (g *guard) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
-	}
-	if g.isOpaque() {
-		return g.Conn.Read(p) //nolint:wrapcheck // the connection's own error
 	}
 	if len(g.held) == 0 && g.body == 0 && g.err == nil {
 		g.err = g.next()
@@ -122,12 +116,6 @@ func (g *guard) Read(p []byte) (int, error) {
 	n, err := g.Conn.Read(p[:min(int64(len(p)), g.body)])
 	g.body -= int64(n)
 	return n, err //nolint:wrapcheck // the connection's own error
-}
-
-func (g *guard) isOpaque() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.opaque
 }
 
 // next reads the head of an answer, and the rest as well if kafka-go is to decode it.
@@ -201,7 +189,7 @@ func maxAnswerOf(key int16) int {
 func decodedByKafkaGo(key int16) bool {
 	switch protocol.ApiKey(key) { //nolint:exhaustive // the others are ours
 	case protocol.ApiVersions, protocol.Metadata, protocol.SaslHandshake, protocol.SaslAuthenticate,
-		protocol.FindCoordinator, protocol.JoinGroup, protocol.SyncGroup, protocol.Heartbeat, protocol.LeaveGroup:
+		protocol.FindCoordinator, protocol.JoinGroup, protocol.SyncGroup, protocol.Heartbeat, protocol.LeaveGroup, protocol.OffsetFetch:
 		return true
 	}
 	return false

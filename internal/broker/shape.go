@@ -61,7 +61,7 @@ func shapeOf(key protocol.ApiKey, version int16) shape {
 	}
 }
 
-// ourShape has the answers that exchange and produceExchange decode.
+// ourShape has the answers that exchange and produceExchange decode, and one version of kafka-go's.
 func ourShape(key protocol.ApiKey, version int16) shape {
 	type asked struct {
 		key     protocol.ApiKey
@@ -76,6 +76,8 @@ func ourShape(key protocol.ApiKey, version int16) shape {
 		return "4[s[42884]]"
 	case asked{protocol.OffsetCommit, 7}:
 		return "4[s[42]]"
+	case asked{protocol.OffsetFetch, 1}: // kafka-go's group reads where it stands; what it says is not used
+		return "[s[48s2]]"
 	case asked{protocol.OffsetFetch, 7}:
 		return "t4{S{484S2t}t}2t"
 	case asked{protocol.CreateTopics, 4}:
