@@ -128,6 +128,20 @@ func TestBrowserShowsMarkupAsText(t *testing.T) {
 	v.clean()
 }
 
+// What somebody has unfolded to read stays unfolded, also where another code takes its row.
+func TestBrowserKeepsWhatIsUnfolded(t *testing.T) {
+	v := visit(t)
+	v.open("/")
+	require.False(t, ask[bool](v.tab, `document.querySelector("#unknown-table details").open`))
+	v.do(chromedp.Click(css("#unknown-table summary")))
+	more := `{"HangupCauseCode":"8888"}`
+	produce(t, v.brokers, more, more, more)
+	v.tab.until("the other code is first", `document.querySelectorAll("#unknown-table th").length === 5 && document.querySelector("#unknown-table tbody th").textContent === "8888"`)
+	require.Equal(t, []bool{false, true}, ask[[]bool](v.tab, `[...document.querySelectorAll("#unknown-table details")].map(d => d.open)`))
+	require.Contains(t, ask[string](v.tab, `document.querySelector("#unknown-table details[open] code").textContent`), "9999")
+	v.clean()
+}
+
 func TestBrowserFitsAPhone(t *testing.T) {
 	v := visit(t)
 	for _, path := range []string{"/", "/?q=", "/?q=" + strings.Repeat("verylongword", 15)} {

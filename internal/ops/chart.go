@@ -8,17 +8,26 @@ import (
 )
 
 // chart is areas that lie on each other, over the last pastTime. A unit of its picture is a second wide; it is
-// chartHigh units high.
+// chartHigh units high. Looks are one second apart or ten, so a value is drawn as a step as wide as the time that it
+// stands for: a slope would show what nobody has seen.
 type chart struct {
-	ID    string   `json:"id"`
-	Title string   `json:"-"`
-	Top   string   `json:"top"`   // what the upper edge stands for
-	Areas []string `json:"areas"` // path data, the lowest first
+	ID     string   `json:"id"`
+	Title  string   `json:"-"`
+	Legend []string `json:"-"`     // names of the areas, the lowest first; nil: a table has them, or there is one
+	Top    string   `json:"top"`   // what the upper edge stands for, or why nothing is drawn
+	Areas  []string `json:"areas"` // path data, the lowest first
 }
 
 const (
 	chartHigh = 100
 	chartWide = int(pastTime / time.Second)
+)
+
+// What a chart says that has nothing to draw.
+const (
+	notYet     = "not yet"
+	allZero    = "0 all the time"
+	noneLately = "none in this time"
 )
 
 // Wide is the width of the picture.
@@ -39,7 +48,7 @@ func ratesChart(r *Role, past []sample, role int) chart {
 			lines[i] = append(lines[i], perSecond(now.roles[role].became[i]-before.roles[role].became[i], now.at.Sub(before.at)))
 		}
 	}
-	return newChart(r.Name+"-rates", words(r.Name).Rates, times(past, 1), lines)
+	return newChart(r.Name+"-rates", words(r.Name).Rates, times(past), lines)
 }
 
 func perSecond(n int64, in time.Duration) float64 {
@@ -49,16 +58,16 @@ func perSecond(n int64, in time.Duration) float64 {
 	return float64(n) / in.Seconds()
 }
 
-// lagChart shows how far a role is behind.
+// lagChart shows how far a role is behind, as it was found at the end of each step.
 func lagChart(r *Role, past []sample, role int) chart {
-	line := make([]float64, len(past))
-	for i := range past {
-		line[i] = float64(past[i].roles[role].lag)
+	line := make([]float64, 0, len(past))
+	for i := 1; i < len(past); i++ {
+		line = append(line, float64(past[i].roles[role].lag))
 	}
-	return newChart(r.Name+"-lags", words(r.Name).Lag, times(past, 0), [][]float64{line})
+	return newChart(r.Name+"-lags", words(r.Name).Lag, times(past), [][]float64{line})
 }
 
-// commitsChart shows in milliseconds within which half of a role's commits were done, and above it 99 of 100.
+// commitsChart shows within which time, in milliseconds, each half of a role's commits were done, and above it 99 of 100.
 func commitsChart(r *Role, past []sample, role int) chart {
 	half, rest := make([]float64, 0, len(past)), make([]float64, 0, len(past))
 	for j := 1; j < len(past); j++ {
@@ -69,40 +78,51 @@ func commitsChart(r *Role, past []sample, role int) chart {
 		}
 		half, rest = append(half, p50), append(rest, p99-p50)
 	}
-	c := newChart(r.Name+"-commits", "Commit times: half within, 99 of 100 within", times(past, 1), [][]float64{half, rest})
-	c.Top += " ms"
+	c := newChart(r.Name+"-commits", "Commit times", times(past), [][]float64{half, rest})
+	c.Legend = []string{"half within", "99 of 100 within"}
+	switch {
+	case c.Top == allZero && r.Commits.Count == 0:
+		c.Top = notYet
+	case c.Top == allZero:
+		c.Top = noneLately
+	case c.Top != notYet:
+		c.Top += " ms"
+	}
 	return c
 }
 
-// times are where samples stand in the picture: the newest at the right edge, from the one called first on.
-func times(past []sample, first int) []int {
-	var at []int
-	for i := first; i < len(past); i++ {
+// times are where samples stand in the picture: the newest at the right edge.
+func times(past []sample) []int {
+	at := make([]int, 0, len(past))
+	for i := range past {
 		at = append(at, max(chartWide-int(past[len(past)-1].at.Sub(past[i].at).Round(time.Second)/time.Second), 0))
 	}
 	return at
 }
 
-// newChart draws lines that have a value at each of some places.
+// newChart draws lines that have a value from each of some places to the next.
 func newChart(id, title string, at []int, lines [][]float64) chart {
-	var sums []float64
+	c := chart{ID: id, Title: title, Top: notYet, Areas: make([]string, len(lines))}
+	steps := len(at) - 1
+	if steps < 1 {
+		return c
+	}
+	sums := make([]float64, steps)
 	for _, line := range lines {
 		for i, f := range line {
-			if i == len(sums) {
-				sums = append(sums, 0)
-			}
 			sums[i] += f
 		}
 	}
-	top := 1.0
-	for _, sum := range sums {
-		top = max(top, sum)
+	most := slices.Max(sums)
+	if most <= 0 {
+		c.Top = allZero
+		return c
 	}
-	top = roundUp(top)
-	c := chart{ID: id, Title: title, Top: group(int64(top)), Areas: make([]string, len(lines))}
-	lower := make([]float64, len(sums))
+	top := roundUp(max(most, 1))
+	c.Top = group(int64(top))
+	lower := make([]float64, steps)
 	for i, line := range lines {
-		upper := make([]float64, len(sums))
+		upper := make([]float64, steps)
 		for j, f := range line {
 			upper[j] = lower[j] + f
 		}
@@ -112,32 +132,26 @@ func newChart(id, title string, at []int, lines [][]float64) chart {
 	return c
 }
 
-// area is the path around what lies between two lines; "" if that is nothing.
+// area is the path around what lies between two lines of steps; "" if that is nothing.
 func area(at []int, lower, upper []float64, top float64) string {
-	if len(upper) < 2 {
-		return ""
-	}
-	flat := true
-	for i := range upper {
-		flat = flat && upper[i] == lower[i]
-	}
-	if flat {
+	if slices.Equal(lower, upper) {
 		return ""
 	}
 	path := make([]byte, 0, 16*len(upper))
-	point := func(command byte, i int, f float64) {
-		path = append(path, command)
-		path = strconv.AppendInt(path, int64(at[i]), 10)
-		path = append(path, ' ')
-		path = strconv.AppendFloat(path, chartHigh*(1-f/top), 'f', 1, 64)
-	}
-	command := byte('M')
+	across := func(i int) { path = strconv.AppendInt(append(path, 'H'), int64(at[i]), 10) }
+	height := func(f float64) { path = strconv.AppendFloat(path, chartHigh*(1-f/top), 'f', 1, 64) }
+	path = append(strconv.AppendInt(append(path, 'M'), int64(at[0]), 10), ' ')
 	for i, f := range upper {
-		point(command, i, f)
-		command = 'L'
+		if i > 0 {
+			path = append(path, 'V')
+		}
+		height(f)
+		across(i + 1)
 	}
 	for i, f := range slices.Backward(lower) {
-		point(command, i, f)
+		path = append(path, 'V')
+		height(f)
+		across(i)
 	}
 	return string(append(path, 'Z'))
 }

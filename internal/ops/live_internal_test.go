@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -162,14 +163,26 @@ func TestQuantileLiesInItsBucket(t *testing.T) {
 	})
 }
 
+// A value is drawn as wide as the time that it stands for.
 func TestChart(t *testing.T) {
-	c := newChart("x", "X", []int{178, 179, 180}, [][]float64{{1, 2, 3}, {0, 0, 0}, {1, 1, 1}})
+	c := newChart("x", "X", []int{168, 178, 179, 180}, [][]float64{{1, 2, 3}, {0, 0, 0}, {1, 1, 1}})
 	require.Equal(t, "5", c.Top)
-	require.Equal(t, "M178 80.0L179 60.0L180 40.0L180 100.0L179 100.0L178 100.0Z", c.Areas[0])
+	require.Equal(t, "M168 80.0H178V60.0H179V40.0H180V100.0H179V100.0H178V100.0H168Z", c.Areas[0])
 	require.Empty(t, c.Areas[1], "nothing is not drawn")
-	require.Equal(t, "M178 60.0L179 40.0L180 20.0L180 40.0L179 60.0L178 80.0Z", c.Areas[2], "on top of the first")
-	require.Equal(t, []string{""}, newChart("x", "X", []int{180}, [][]float64{{7}}).Areas, "one moment is no area")
-	require.Equal(t, "1", newChart("x", "X", nil, [][]float64{nil}).Top)
+	require.Equal(t, "M168 60.0H178V40.0H179V20.0H180V40.0H179V60.0H178V80.0H168Z", c.Areas[2], "on top of the first")
+}
+
+func TestChartSaysWhatThereIsNot(t *testing.T) {
+	for at, want := range map[int]string{0: notYet, 1: notYet, 2: allZero} {
+		c := newChart("x", "X", []int{179, 180}[:at], [][]float64{make([]float64, max(at-1, 0))})
+		require.Equal(t, want, c.Top)
+		require.Equal(t, []string{""}, c.Areas)
+	}
+	r, past := &Role{}, []sample{{roles: make([]roleSample, 1)}, {roles: make([]roleSample, 1)}}
+	require.Equal(t, notYet, commitsChart(r, nil, 0).Top)
+	require.Equal(t, notYet, commitsChart(r, past, 0).Top)
+	r.Commits.Count = 1
+	require.Equal(t, noneLately, commitsChart(r, past, 0).Top, "those before it has forgotten")
 }
 
 // Whatever comes, what is drawn stays in the picture.
@@ -179,12 +192,19 @@ func TestChartStaysInThePicture(t *testing.T) {
 		n := len(at)
 		lines := make([][]float64, rapid.IntRange(1, 5).Draw(t, "lines"))
 		for i := range lines {
-			lines[i] = rapid.SliceOfN(rapid.Float64Range(0, 1e12), n, n).Draw(t, "line")
+			lines[i] = rapid.SliceOfN(rapid.Float64Range(0, 1e12), max(n-1, 0), max(n-1, 0)).Draw(t, "line")
 		}
 		for _, path := range newChart("x", "X", at, lines).Areas {
-			for _, point := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune("MLZ", r) }) {
-				x, y, ok := strings.Cut(point, " ")
-				require.True(t, ok)
+			for _, part := range regexp.MustCompile(`[MHV][^MHVZ]*`).FindAllString(path, -1) {
+				x, y, both := strings.Cut(part[1:], " ")
+				switch part[0] {
+				case 'M':
+					require.True(t, both, path)
+				case 'H':
+					y = "0"
+				case 'V':
+					x, y = "0", x
+				}
 				for _, at := range []struct {
 					text string
 					most float64
@@ -206,7 +226,7 @@ func TestRatesChartShowsDifferences(t *testing.T) {
 	st, past := l.status()
 	c := ratesChart(&st.Roles[0], past, 0)
 	require.Equal(t, "100", c.Top)
-	require.Equal(t, "M179 0.0L180 0.0L180 100.0L179 100.0Z", c.Areas[0])
+	require.Equal(t, "M178 0.0H179V0.0H180V100.0H179V100.0H178Z", c.Areas[0])
 	require.Equal(t, "1,000", lagChart(&st.Roles[0], past, 0).Top, "600 and some")
 }
 
@@ -244,7 +264,7 @@ func TestChartOfRareLooks(t *testing.T) {
 	st, past := l.status()
 	c := ratesChart(&st.Roles[0], past, 0)
 	require.Equal(t, "100", c.Top)
-	require.True(t, strings.HasPrefix(c.Areas[0], "M149 90.0L159 90.0L169 90.0L179 90.0L180 0.0L"), c.Areas[0])
+	require.True(t, strings.HasPrefix(c.Areas[0], "M139 90.0H149V90.0H159V90.0H169V90.0H179V0.0H180V"), c.Areas[0])
 	require.InDelta(t, 12, st.WindowS, 0, "the last look that is ten seconds old or more, or all there is")
 }
 
@@ -259,8 +279,9 @@ func TestCommitsChart(t *testing.T) {
 	st, past := l.status()
 	c := commitsChart(&st.Roles[0], past, 0)
 	require.Equal(t, "100 ms", c.Top)
-	require.Equal(t, "M179 49.5L180 100.0L180 100.0L179 100.0Z", c.Areas[0], "none in the last second")
-	require.Equal(t, "M179 1.0L180 100.0L180 100.0L179 49.5Z", c.Areas[1])
+	require.Equal(t, "M178 49.5H179V100.0H180V100.0H179V100.0H178Z", c.Areas[0], "none in the last second")
+	require.Equal(t, "M178 1.0H179V100.0H180V100.0H179V49.5H178Z", c.Areas[1])
+	require.Equal(t, []string{"half within", "99 of 100 within"}, c.Legend)
 }
 
 func TestFiguresInWords(t *testing.T) {

@@ -29,17 +29,25 @@
     return svg;
   };
 
-  const kindOf = (cell, i) => (cell.w ? "wide" : i === 0 ? "head" : cell.b ? "bar" : "plain");
+  const fold = () => {
+    const details = document.createElement("details");
+    details.append(document.createElement("summary"), document.createElement("code"));
+    return details;
+  };
+
+  const kindOf = (cell, i) => (cell.d ? "fold" : cell.w ? "wide" : i === 0 ? "head" : cell.b ? "bar" : "plain");
 
   const newCell = (kind) => {
     const node = document.createElement(kind === "head" ? "th" : "td");
     if (kind === "head") node.scope = "row";
     if (kind === "bar") node.append(document.createElement("span"), bar());
+    if (kind === "fold") node.append(fold());
     return node;
   };
 
   const kindOfNode = (node) => {
     if (node.tagName === "TH") return "head";
+    if (node.querySelector("details")) return "fold";
     if (node.colSpan > 1) return "wide";
     return node.querySelector("svg") ? "bar" : "plain";
   };
@@ -58,10 +66,13 @@
         node = other;
       }
       setAttribute(node, "class", cell.c || "");
-      if (kind === "wide") node.colSpan = cell.w;
+      if (cell.w) node.colSpan = cell.w;
       if (kind === "bar") {
         setText(node.firstElementChild, cell.t);
         setAttribute(node.querySelector("rect"), "width", cell.b);
+      } else if (kind === "fold") {
+        setText(node.querySelector("summary"), cell.d);
+        setText(node.querySelector("code"), cell.t);
       } else {
         setText(node, cell.t);
       }
@@ -70,9 +81,15 @@
 
   const showTable = (table) => {
     const body = document.getElementById(table.id).tBodies[0];
+    const unfolded = new Set([...body.querySelectorAll("details[open] code")].map((code) => code.textContent));
     while (body.rows.length > table.rows.length) body.lastElementChild.remove();
     while (body.rows.length < table.rows.length) body.append(document.createElement("tr"));
     table.rows.forEach((cells, i) => showRow(body.rows[i], cells));
+    // What was unfolded stays so where its row has gone to.
+    for (const details of body.querySelectorAll("details")) {
+      const open = unfolded.has(details.querySelector("code").textContent);
+      if (details.open !== open) details.open = open;
+    }
   };
 
   const showChart = (chart) => {

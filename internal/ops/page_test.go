@@ -37,7 +37,7 @@ func (made) Status() *ops.Status {
 			{Name: "delay", State: "joining", Reason: "waits", Group: "enricher.delay", Events: ops.Count{N: 3}, Became: []ops.Count{{Name: "due", N: 3}}},
 		},
 		Faults: []ops.Count{{Name: "carrier", N: 12_000}},
-		Codes:  []ops.Code{{Code: 3010, Name: "Busy " + script, Fault: "carrier", Class: "short_delay", Retryable: true, N: 11_999}, {Code: 9999, N: 1}},
+		Codes:  []ops.Code{{Code: 3010, Name: "Busy " + script, Fault: "carrier", Class: "short_delay", Retryable: true, N: 11_999}, {Code: 9999, N: 1, Sample: script}},
 		Routes: []ops.Count{{Name: "retry", N: 5}},
 		Retry:  &ops.Retry{Tiers: []ops.Tier{{Topic: "t1", WaitS: 5}}, GaveUp: []ops.Count{{Name: "expired", N: 2}}, Due: &due},
 	}
@@ -129,6 +129,7 @@ func TestPageIsWholeWithoutAScript(t *testing.T) {
 	for _, want := range []string{
 		"12,345", "joining: waits", "enricher.delay", "not_json", "copies: route retry", "given up: expired", "yes: short_delay",
 		"Code</th>", "9,999", "in 12 = 12", "table@1", "password: &#39;***&#39;", `<caption>Delay topics</caption>`, "Up for 1 h",
+		"<details><summary>first event</summary><code>&lt;script&gt;", `<span class="key s1">99 of 100 within</span>`, `<a href="#unknown">Unknown codes</a>`, "not yet",
 	} {
 		if want == "9,999" {
 			want = ">9999<" // a code is no amount

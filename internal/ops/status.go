@@ -80,6 +80,7 @@ type Code struct {
 	Name      string     `json:"name,omitempty"` // "": not in the catalog
 	Fault     string     `json:"fault,omitempty"`
 	Class     string     `json:"class,omitempty"` // retry class
+	Auto      string     `json:"auto,omitempty"`  // whether a machine may redial; "": as opt_in where that decides
 	Retryable bool       `json:"retryable"`       // by the catalog's policy; single calls may not be
 	N         int64      `json:"count"`
 	LastSeen  *time.Time `json:"last_seen,omitempty"` // of codes without an entry; worked out by the page, to ten seconds if nobody looked
@@ -113,8 +114,9 @@ type Entry struct {
 	Summary   string
 	Fault     string
 	Class     string
-	Retryable bool // by its policy
-	Exact     bool // the query is its code or name
+	Auto      string // as in Code
+	Retryable bool   // by its policy
+	Exact     bool   // the query is its code or name
 	Fields    []Field
 	Data      any // what /api/catalog shows
 }

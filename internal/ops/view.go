@@ -25,6 +25,7 @@ type card struct {
 type section struct {
 	ID     string  `json:"-"`
 	Title  string  `json:"-"`
+	Short  string  `json:"-"` // what links to it say; "": the title
 	Charts []chart `json:"charts"`
 	Tables []table `json:"tables"`
 }
@@ -43,12 +44,14 @@ type cell struct {
 	Class string `json:"c,omitempty"`
 	Bar   string `json:"b,omitempty"` // width of a bar, of 100; "": none
 	Wide  int    `json:"w,omitempty"` // columns that it spans; 0: one
+	Fold  string `json:"d,omitempty"` // what shows until the text is unfolded; "": the text does
 }
 
 // Classes of cells and cards, beside s0 and on, which are the colours of a chart's series.
 const (
 	numeric = "n"
 	good    = "good"
+	warn    = "warn" // worth a look, and nothing is broken
 	bad     = "bad"
 )
 
@@ -69,7 +72,7 @@ func newView(st *Status, past []sample) *view {
 	if st.role(filterRole) != nil {
 		v.Sections = append(v.Sections,
 			section{ID: "causes", Title: "Why calls ended", Tables: []table{faultTable(st), codeTable(st)}},
-			section{ID: "unknown", Title: "Codes that the catalog does not know", Tables: []table{unknownTable(st)}},
+			section{ID: "unknown", Title: "Codes that the catalog does not know", Short: "Unknown codes", Tables: []table{unknownTable(st)}},
 			section{ID: "places", Title: "Where events went", Tables: []table{placeTable(st), letterTable(st)}})
 	}
 	if st.Retry != nil {
@@ -127,14 +130,28 @@ func cards(st *Status) []card {
 		}
 		all = append(all, late, commit)
 	}
-	if st.role(filterRole) != nil {
-		unknown := card{"unknown-codes", "Events of unknown codes", group(st.unknown()), ""}
-		if st.unknown() > 0 {
-			unknown.Class = bad
-		}
-		all = append(all, unknown)
+	if r := st.role(filterRole); r != nil {
+		all = append(all, unknownCard(st.unknown(), r.Events.N))
 	}
 	return append(all, configuration(st.Reload))
+}
+
+// manyUnknown is the share of unknown codes, of a hundred events, from which on more than a few strange calls is
+// wrong: the catalog is not the sender's.
+const manyUnknown = 5
+
+// unknownCard says how many events had codes without an entry. They went through unharmed, so some are no error.
+func unknownCard(n, of int64) card {
+	c := card{"unknown-codes", "Events of unknown codes", group(n), ""}
+	if n == 0 {
+		return c
+	}
+	percent := 100 * float64(n) / float64(max(of, n))
+	c.Text, c.Class = fmt.Sprintf("%s (%.1f %%)", group(n), percent), warn
+	if percent > manyUnknown {
+		c.Class = bad
+	}
+	return c
 }
 
 // configuration says whether the file is in force as it was read last.
@@ -181,8 +198,11 @@ func faultTable(st *Status) table {
 	return t.orElse("No code was seen yet.")
 }
 
-// topCodes is how many codes are shown; /api/status has all.
-const topCodes = 15
+// How many codes are shown; /api/status has all.
+const (
+	topCodes   = 15
+	topUnknown = 10
+)
 
 func codeTable(st *Status) table {
 	t := table{ID: "codes", Caption: "Most frequent codes", Head: []column{
@@ -197,13 +217,35 @@ func codeTable(st *Status) table {
 		if c.Name == "" || len(t.Rows) == topCodes {
 			continue
 		}
-		again := text("no: "+c.Class, "")
+		again := text("no: "+c.Class+needs(c.Class, c.Auto), "")
 		if c.Retryable {
 			again = text("yes: "+c.Class, good)
 		}
 		t.Rows = append(t.Rows, []cell{{Text: strconv.Itoa(int(c.Code))}, {Text: c.Name}, {Text: c.Fault}, again, number(c.N), share(c.N, all)})
 	}
 	return t.orElse("No code was seen yet.")
+}
+
+// needs says why codes are not dialled again though their class is one that is; "" if it says so itself. The
+// words are the catalog's.
+func needs(class, auto string) string {
+	switch class {
+	case "short_delay", "long_delay", "alternate":
+	default:
+		return ""
+	}
+	if auto == "gated" {
+		return ", once its fix is confirmed"
+	}
+	return ", needs opt-in"
+}
+
+// Needs is what the entry needs to be dialled again, as the end of a phrase.
+func (e Entry) Needs() string {
+	if e.Retryable {
+		return ""
+	}
+	return needs(e.Class, e.Auto)
 }
 
 func unknownTable(st *Status) table {
@@ -214,13 +256,17 @@ func unknownTable(st *Status) table {
 		if c.Name != "" {
 			continue
 		}
+		if codes++; codes > topUnknown {
+			continue
+		}
 		t.Rows = append(t.Rows, []cell{{Text: strconv.Itoa(int(c.Code))}, number(c.N), {Text: ago(st.At, c.LastSeen)}})
 		if c.Sample != "" {
-			t.Rows = append(t.Rows, []cell{{Text: c.Sample, Class: "sample", Wide: len(t.Head)}})
+			t.Rows = append(t.Rows, []cell{{Text: c.Sample, Class: "sample", Wide: len(t.Head), Fold: "first event"}})
 		}
-		if codes++; codes == topCodes {
-			break
-		}
+	}
+	if codes > topUnknown {
+		more := fmt.Sprintf("%d of %d unknown codes, the most frequent; /api/status has all", topUnknown, codes)
+		t.Rows = append(t.Rows, []cell{{Text: more, Class: "none", Wide: len(t.Head)}})
 	}
 	if st.OtherCodes > 0 {
 		t.Rows = append(t.Rows, []cell{{Text: "others"}, number(st.OtherCodes), {Text: "too many different codes to count each"}})
@@ -336,78 +382,4 @@ func (t table) orElse(why string) table {
 		t.Rows = [][]cell{{{Text: why, Class: "none", Wide: len(t.Head)}}}
 	}
 	return t
-}
-
-// none stands for a figure that there is not.
-const none = "–"
-
-func text(s, class string) cell { return cell{Text: s, Class: class} }
-
-func number(n int64) cell { return text(group(n), numeric) }
-
-func maybe(n *int64) cell {
-	if n == nil {
-		return text(none, numeric)
-	}
-	return number(*n)
-}
-
-func share(n, of int64) cell {
-	if of <= 0 {
-		return text(none, numeric)
-	}
-	percent := 100 * float64(n) / float64(of)
-	return cell{Text: strconv.FormatFloat(percent, 'f', 1, 64) + " %", Class: "n share", Bar: strconv.FormatFloat(percent, 'f', 1, 64)}
-}
-
-func series(i int) string { return "key s" + strconv.Itoa(i) }
-
-// rate writes what comes each second.
-func rate(f float64) string {
-	if f >= 100 || f == 0 {
-		return group(int64(f))
-	}
-	return strconv.FormatFloat(f, 'f', 1, 64)
-}
-
-// group writes a number in groups of three digits.
-func group(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func seconds(s *float64) string {
-	if s == nil {
-		return none
-	}
-	return duration(*s)
-}
-
-// duration writes seconds as people say them.
-func duration(s float64) string {
-	two := func(big int64, unit string, small int64, part string) string {
-		if small == 0 {
-			return fmt.Sprintf("%d %s", big, unit)
-		}
-		return fmt.Sprintf("%d %s %d %s", big, unit, small, part)
-	}
-	switch n := int64(s); {
-	case s == 0:
-		return "0 s"
-	case s < 0.01:
-		return strconv.FormatFloat(1000*s, 'f', 1, 64) + " ms"
-	case s < 1:
-		return strconv.FormatFloat(1000*s, 'f', 0, 64) + " ms"
-	case s < 60:
-		return strconv.FormatFloat(round(s), 'f', -1, 64) + " s"
-	case n < 3600:
-		return two(n/60, "min", n%60, "s")
-	case n < 86_400:
-		return two(n/3600, "h", n%3600/60, "min")
-	default:
-		return two(n/86_400, "d", n%86_400/3600, "h")
-	}
 }

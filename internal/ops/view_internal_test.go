@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// texts are the rows of a table as lines.
 func TestConfigurationCard(t *testing.T) {
 	for text, r := range map[string]*Reload{
 		"as at the start": nil, "has a mistake": {NeedsRestart: []string{"kafka.brokers"}}, "wants a restart": {OK: true, NeedsRestart: []string{"kafka.brokers"}},
@@ -22,6 +21,7 @@ func TestConfigurationCard(t *testing.T) {
 	}
 }
 
+// texts are the rows of a table as lines.
 func texts(t table) []string {
 	lines := make([]string, 0, len(t.Rows))
 	for _, row := range t.Rows {
@@ -86,11 +86,27 @@ func TestViewSaysWhatThereIs(t *testing.T) {
 	require.Equal(t, "0", labels["delay-lag"].Text)
 	require.Equal(t, "Waiting", labels["delay-lag"].Label)
 	require.Equal(t, "99 of 100 commits within (delay)", labels["delay-commit"].Label)
-	require.Equal(t, card{"unknown-codes", "Events of unknown codes", "4", bad}, labels["unknown-codes"])
+	require.Equal(t, card{"unknown-codes", "Events of unknown codes", "4 (100.0 %)", bad}, labels["unknown-codes"])
 	got := tables(v)
 	require.Equal(t, []string{"9 | 3 | 1 min 30 s ago", `{"a":1}`, "8 | 1 | –", "others | 7 | too many different codes to count each"}, texts(got["unknown-table"]))
 	require.Equal(t, []string{"a | 9 | – | 0 | 0", "a | 10 | 1,234 | 0 | 0", "b | 0 | 1,234 | 0 | 0"}, texts(got["partitions"]))
 	require.Equal(t, []string{"t | 0 s | 0 | – | 1 min 15 s | 5 | 2 s"}, texts(got["tiers"]))
+}
+
+func TestUnknownCodesAlarmOnlyIfTheyAreMany(t *testing.T) {
+	for _, tc := range []struct {
+		n, of       int64
+		text, class string
+	}{
+		{0, 0, "0", ""},
+		{0, 100, "0", ""},
+		{1, 1000, "1 (0.1 %)", warn},
+		{50, 1000, "50 (5.0 %)", warn},
+		{51, 1000, "51 (5.1 %)", bad},
+		{1234, 0, "1,234 (100.0 %)", bad}, // counted between the two
+	} {
+		require.Equal(t, card{"unknown-codes", "Events of unknown codes", tc.text, tc.class}, unknownCard(tc.n, tc.of))
+	}
 }
 
 func TestOnlyTheTopCodesAreShown(t *testing.T) {
@@ -100,7 +116,34 @@ func TestOnlyTheTopCodesAreShown(t *testing.T) {
 	}
 	got := tables(newView(st, nil))
 	require.Len(t, got["codes"].Rows, topCodes)
-	require.Len(t, got["unknown-table"].Rows, 2*topCodes)
+	rows := got["unknown-table"].Rows
+	require.Len(t, rows, 2*topUnknown+1)
+	require.Equal(t, cell{Text: "s", Class: "sample", Wide: 3, Fold: "first event"}, rows[1][0])
+	require.Equal(t, "10 of 100 unknown codes, the most frequent; /api/status has all", rows[2*topUnknown][0].Text)
+	st.Codes = st.Codes[:2*topUnknown]
+	require.Len(t, tables(newView(st, nil))["unknown-table"].Rows, 2*topUnknown, "that is all of them")
+}
+
+// A code of a class that is dialled again, and which is not, says what it needs.
+func TestCodeSaysWhatItNeeds(t *testing.T) {
+	for _, tc := range []struct {
+		class, auto string
+		retryable   bool
+		want        string
+	}{
+		{"short_delay", "allowed", true, "yes: short_delay"},
+		{"long_delay", "opt_in", false, "no: long_delay, needs opt-in"},
+		{"alternate", "opt_in", false, "no: alternate, needs opt-in"},
+		{"long_delay", "gated", false, "no: long_delay, once its fix is confirmed"},
+		{"never", "blocked", false, "no: never"},
+		{"after_fix", "gated", false, "no: after_fix"},
+	} {
+		st := &Status{Roles: []Role{{Name: "filter"}}, Codes: []Code{{Code: 1, Name: "x", Class: tc.class, Auto: tc.auto, Retryable: tc.retryable, N: 1}}}
+		require.Equal(t, tc.want, tables(newView(st, nil))["codes"].Rows[0][3].Text)
+		e := Entry{Class: tc.class, Auto: tc.auto, Retryable: tc.retryable}
+		_, needs, _ := strings.Cut(tc.want, tc.class)
+		require.Equal(t, needs, e.Needs())
+	}
 }
 
 func TestAnswerThatCannotBeWritten(t *testing.T) {
