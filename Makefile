@@ -84,6 +84,12 @@ test-chaos-short: ## The same for some minutes: 100,000 events, a few kills, in 
 test-chaos: ## Break a real cluster and the program for half an hour; prints reports (CHAOS_SEED=n repeats a run)
 	CHAOS=long $(GO) test -tags kafka -count 1 -v -timeout $(CHAOS_TIMEOUT) -run 'TestChaosLong|TestRecovery|TestMutants' ./internal/chaos
 
+# SOAK=10m is shorter; SOAK_RATE=n is a rate in events a second instead of half of what comes through at the beginning.
+SOAK ?= 60m
+.PHONY: test-soak
+test-soak: ## Work for an hour under rebalances and reloads and see that nothing grows; draws docs/soak.svg
+	SOAK=$(SOAK) SOAK_PLOT=$(CURDIR)/docs/soak.svg $(GO) test -tags kafka -count 1 -v -timeout 0 -run 'TestSoak$$' ./internal/chaos
+
 # Packages that have tests with the tag, so that the others are not run a second time; the tests
 # that break a cluster have verbs of their own.
 .PHONY: kafka-packages

@@ -52,6 +52,9 @@ func (a *App) Reload(ctx context.Context) ops.Reload {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	before := a.now()
+	if a.load == nil {
+		return ops.Reload{At: time.Now(), Catalog: before.snap.ID(), Problem: "this process has no configuration file to read again"}
+	}
 	a.taken = a.digest()
 	next, restart, err := a.stage(ctx, before)
 	outcome := ops.Reload{At: time.Now(), OK: err == nil, Catalog: before.snap.ID(), NeedsRestart: restart}
@@ -68,7 +71,11 @@ func (a *App) Reload(ctx context.Context) ops.Reload {
 		a.reloads.succeeded.Inc()
 		a.reloads.at.SetToCurrentTime()
 		warnOfWindow(a.log, &next.cfg.Retry)
-		a.log.Info("configuration taken up", zap.Strings("changed", outcome.Changed), zap.String("catalog", outcome.Catalog))
+		what := "configuration taken up"
+		if len(outcome.Changed) == 0 {
+			what = "configuration read again, nothing of it has changed"
+		}
+		a.log.Info(what, zap.Strings("changed", outcome.Changed), zap.String("catalog", outcome.Catalog))
 		if len(restart) > 0 {
 			a.log.Warn("what else has changed needs a restart", zap.Strings("keys", restart))
 		}
@@ -80,9 +87,6 @@ func (a *App) Reload(ctx context.Context) ops.Reload {
 // stage reads and checks everything, for all roles, and swaps only then. It returns the keys that have changed and need
 // a restart as well.
 func (a *App) stage(ctx context.Context, before *settings) (next *settings, restart []string, err error) {
-	if a.load == nil {
-		return nil, nil, errors.New("this process has no configuration file to read again")
-	}
 	read, err := a.load()
 	if err != nil {
 		return nil, nil, err
