@@ -99,12 +99,16 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 	cfg := demoConfig(f)
 	log := w.logger(cfg.Log)
 
-	if f.open {
-		if cfg.Ops.Page == "" {
-			return usagef("--open shows the status page, which is on loopback addresses alone: give --listen one, such as 127.0.0.1:8080")
-		}
+	if f.open && cfg.Ops.Page == "" {
+		return usagef("--open shows the status page, which is on loopback addresses alone: give --listen one, such as 127.0.0.1:8080")
+	}
 
-		opt.Serving = func(url string) { w.openBrowser(cmd.Context(), url, log) }
+	opt.Serving = func(addr, page string) {
+		w.sayWhere(addr, page)
+
+		if f.open {
+			w.openBrowser(cmd.Context(), page, log)
+		}
 	}
 
 	view := &liveView{w: w, p: w.painter(w.err)}
@@ -121,13 +125,7 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 
-	if f.out.value == asJSON {
-		err = writeJSON(w.out, rep)
-	} else {
-		err = write(w.out, demoSummary(rep, w.painter(w.out)))
-	}
-
-	if err != nil {
+	if err := w.demoReport(rep, f); err != nil {
 		return err
 	}
 
@@ -136,6 +134,48 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 	}
 
 	return nil
+}
+
+// sayWhere says where the demo answers, also to who has left the port to it.
+func (w *world) sayWhere(addr, page string) {
+	text := "/livez, /readyz and /metrics are answered at " + addr
+	if page != "" {
+		text = "the status page is at " + page + ", with /livez, /readyz and /metrics"
+	}
+
+	fmt.Fprintf(w.err, "enricher: %s\n", text) //nolint:errcheck // there is nowhere else to say it
+}
+
+// demoReport prints what came of it; to a person also what to try next.
+func (w *world) demoReport(rep *demo.Report, f *demoFlags) error {
+	if f.out.value == asJSON {
+		return writeJSON(w.out, rep)
+	}
+
+	text := demoSummary(rep, w.painter(w.out))
+	if isTerminal(w.out) {
+		text += whatNext(f)
+	}
+
+	return write(w.out, text)
+}
+
+// whatNext names what has not been tried yet, in two lines.
+func whatNext(f *demoFlags) string {
+	var tries []string
+	if !f.open {
+		tries = append(tries, "`enricher demo --for 5m --open` has a status page")
+	}
+
+	if !f.retry {
+		tries = append(tries, "`enricher demo --retry` shows redials")
+	}
+
+	if len(tries) == 0 {
+		tries = []string{"`enricher run -c FILE` is the same on your Kafka (config/minimal.yaml is a FILE to start from)"}
+	}
+
+	return "\nNext: " + strings.Join(tries, ", ") + ".\n`enricher explain 3010` says what a code means, and `enricher pipe < FILE` enriches your own events.\n"
 }
 
 // demoOptions is what the flags ask for.
@@ -252,8 +292,13 @@ func retryRows(r *demo.Retry) [][]cell {
 		return []cell{{name, ""}, {thousands(n), ""}, {what, faint}}
 	}
 
+	late := "–" // none was so far
+	if r.Redialled > 0 {
+		late = fmt.Sprintf("%.0f ms", max(r.LateP99MS, 0))
+	}
+
 	return [][]cell{
-		{{"RETRY LOOP", bold}, {"CALLS", bold}, {fmt.Sprintf("99 of 100 were with the dialer within %.0f ms of their time", max(r.LateP99MS, 0)), faint}},
+		{{"RETRY LOOP", bold}, {"CALLS", bold}, {"99 of 100 were with the dialer within " + late + " of their time", faint}},
 		row("entered", r.Entered, "failed, may be dialled again, and began to wait"),
 		row("waiting", r.Waiting, "in the delay topics"),
 		row("due", r.Due, "their time came"),
@@ -325,67 +370,4 @@ func thousands(n int64) string {
 	}
 
 	return s
-}
-
-// liveView repaints a few lines while the demo runs.
-type liveView struct {
-	w     *world
-	p     painter
-	lines int
-	last  demo.Progress
-	rate  float64
-}
-
-// barWidth is the width of the progress bar, in characters.
-const barWidth = 40
-
-func (v *liveView) show(pr demo.Progress) {
-	if d := pr.Elapsed - v.last.Elapsed; d > 0 {
-		now := float64(pr.Totals.In-v.last.Totals.In) / d.Seconds()
-		v.rate += (now - v.rate) / 4 // smoothed over the last few paintings
-	}
-
-	v.last = pr
-	rows := make([][]cell, 0, enrich.NumOutcomes)
-
-	for o := range enrich.Outcome(enrich.NumOutcomes) {
-		n := pr.Totals.Outcomes[o.String()]
-		rows = append(rows, []cell{{o.String(), ""}, {thousands(n), ""}, {strings.Repeat("▪", int(scaled(n, pr.Totals.In))), green}})
-	}
-
-	text := fmt.Sprintf("%s  %s/s\n%s", v.bar(pr), thousands(int64(v.rate)), table(rows, v.p))
-	if pr.Retry != nil {
-		text += "\n" + table(retryRows(pr.Retry), v.p)
-	}
-
-	v.clear()
-	v.lines = strings.Count(text, "\n")
-
-	_ = write(v.w.err, text) // a view that cannot be shown is no failure
-}
-
-func scaled(n, of int64) int64 {
-	if of == 0 {
-		return 0
-	}
-
-	return n * barWidth / of
-}
-
-func (v *liveView) bar(pr demo.Progress) string {
-	if pr.Goal == 0 {
-		return fmt.Sprintf("%s events after %.0f s", thousands(pr.Totals.In), pr.Elapsed.Seconds())
-	}
-
-	full := int(min(scaled(pr.Totals.In, pr.Goal), barWidth))
-
-	return fmt.Sprintf("%s%s %s of %s", strings.Repeat("█", full), strings.Repeat("░", barWidth-full), thousands(pr.Totals.In), thousands(pr.Goal))
-}
-
-// clear takes the painted lines away again.
-func (v *liveView) clear() {
-	if v.lines > 0 {
-		_ = write(v.w.err, fmt.Sprintf("\x1b[%dA\x1b[J", v.lines)) // as in show
-		v.lines = 0
-	}
 }

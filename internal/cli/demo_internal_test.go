@@ -72,6 +72,40 @@ func TestDemoSummaryShowsTheMostFrequentCodes(t *testing.T) {
 	require.Regexp(t, `(?m)^… +and 3 more codes`, text)
 }
 
+func TestWhatNextNamesWhatWasNotTried(t *testing.T) {
+	t.Parallel()
+
+	for _, tc := range []struct {
+		f          demoFlags
+		names, not []string
+	}{
+		{demoFlags{}, []string{"--open", "--retry", "explain 3010"}, []string{"run -c"}},
+		{demoFlags{open: true}, []string{"--retry", "explain 3010"}, []string{"--open"}},
+		{demoFlags{retry: true}, []string{"--open", "explain 3010"}, []string{"--retry"}},
+		{demoFlags{open: true, retry: true}, []string{"run -c", "explain 3010"}, []string{"--open", "--retry"}},
+	} {
+		text := whatNext(&tc.f)
+		require.Equal(t, 2, strings.Count(strings.TrimPrefix(text, "\n"), "\n"))
+
+		for _, name := range tc.names {
+			require.Contains(t, text, name)
+		}
+
+		for _, name := range tc.not {
+			require.NotContains(t, text, name)
+		}
+	}
+}
+
+// As long as nothing has come due there is no figure of how late it was.
+func TestRetryRowsHaveNoLatenessYet(t *testing.T) {
+	t.Parallel()
+
+	require.Contains(t, retryRows(&demo.Retry{Entered: 5, Due: 1})[0][2].text, "within – of")
+	require.Contains(t, retryRows(&demo.Retry{Due: 1, Redialled: 1, LateP99MS: 12})[0][2].text, "within 12 ms of")
+	require.Contains(t, retryRows(&demo.Retry{Redialled: 1, LateP99MS: -1})[0][2].text, "within 0 ms of")
+}
+
 func TestHighlightShowsWhatWasAdded(t *testing.T) {
 	t.Parallel()
 

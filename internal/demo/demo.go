@@ -32,8 +32,9 @@ type Options struct {
 	Seed   uint64        // the same seed gives the same events
 	Retry  bool          // failed calls wait, come due, and are dialled again by a simulated dialer
 
-	// Serving is told where the status page is; nil: nobody is.
-	Serving func(url string)
+	// Serving is told where health and metrics are, as host:port, and the URL of the status page, "" if there is none; nil:
+	// nobody is. Without an address to listen on it is not called.
+	Serving func(addr, page string)
 }
 
 const partitions = 4
@@ -87,8 +88,8 @@ func Run(ctx context.Context, cfg *config.Config, opt Options, log *zap.Logger, 
 	}
 	defer rd.close()
 
-	if url := filter.PageURL(); opt.Serving != nil && url != "" {
-		opt.Serving(url) // the address is open: who asks now is answered once the filter runs
+	if addr := filter.OpsAddr(); opt.Serving != nil && addr != "" {
+		opt.Serving(addr, filter.PageURL()) // the address is open: who asks now is answered once the filter runs
 	}
 	r := &run{app: filter, src: src, rd: rd, dialer: dl, begun: time.Now(), view: view}
 	if err := r.all(ctx); err != nil {
