@@ -3,7 +3,6 @@
 package k8s_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -11,15 +10,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/callstream/enricher/internal/eventgen"
 	"github.com/callstream/enricher/internal/kafkatest"
-	"github.com/callstream/enricher/pkg/catalog"
 )
 
 const partitions = 6
@@ -27,23 +24,28 @@ const partitions = 6
 // session is one operator's day: a cluster, brokers, a shell, and all events that were put in so far.
 type session struct {
 	*transcript
-	t        *testing.T
-	cluster  *cluster
-	agent    *agent
-	kafka    *kafkatest.Cluster
-	produced int
+	t       *testing.T
+	cluster *cluster
+	agent   *agent
+	kafka   *kafkatest.Cluster
+
+	mu       sync.Mutex
+	produced int // events so far; each is numbered
 }
 
 // TestKubernetes is one story, told in docs/kubernetes.md. Its parts build on each other.
 func TestKubernetes(t *testing.T) {
 	s := newSession(t)
 	s.install()
+	stop := s.trickle()
 	s.look()
 	s.upgrade()
 	s.badRelease()
 	s.refused()
 	s.delayRole()
+	stop()
 	s.scale()
+	s.await()
 	s.uninstall()
 	s.everythingOnce()
 	s.demo()
@@ -180,7 +182,6 @@ func (s *session) upgrade() {
 	for i := range before {
 		require.NotEqual(s.t, before[i], after[i], "pod %d is another one", i)
 	}
-	s.produce(2000)
 	// This comes while pod 0 is not available yet, so that the roll-out begins with it.
 	s.say("Back to what it was:")
 	s.run("helm rollback enricher -n calls --wait")
@@ -222,7 +223,6 @@ func (s *session) badRelease() {
 	})
 	require.Contains(s.t, s.run(logs), "calls.nowhere")
 	s.say("The way back replaces the stuck pod by itself:")
-	s.produce(1000)
 	s.run("helm rollback enricher -n calls --wait --timeout 5m")
 	s.run("kubectl -n calls get pods -l app.kubernetes.io/component=filter -o custom-columns=POD:.metadata.name,READY:.status.containerStatuses[0].ready")
 }
@@ -260,58 +260,6 @@ func (s *session) uninstall() {
 	s.run("helm uninstall enricher -n calls --wait")
 	s.run("kubectl -n calls delete pod enricher-test")
 	require.Contains(s.t, s.run("kubectl -n calls get all,configmap,poddisruptionbudget,networkpolicy,scaledobject -l app.kubernetes.io/instance=enricher"), "No resources found")
-}
-
-// produce puts events into the input topic.
-func (s *session) produce(n int) {
-	s.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addrs()...), kgo.DefaultProduceTopic("calls.raw"))
-	require.NoError(s.t, err)
-	defer client.Close()
-	events := eventgen.New(uint64(s.produced), catalog.Default().Entries())
-	ctx, cancel := context.WithTimeout(s.t.Context(), startTime)
-	defer cancel()
-	for range n {
-		e := events.Next()
-		r := &kgo.Record{Key: append([]byte(nil), e.Key...), Headers: []kgo.RecordHeader{{Key: "id", Value: []byte(strconv.Itoa(s.produced))}}}
-		if e.Value != nil {
-			r.Value = append([]byte{}, e.Value...)
-		}
-		s.produced++
-		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
-			if err != nil {
-				s.t.Errorf("produce: %v", err)
-			}
-		})
-	}
-	require.NoError(s.t, client.Flush(ctx))
-}
-
-// everythingOnce reads what came out, over all upgrades, rollbacks and scalings: each event once, enriched or dead.
-func (s *session) everythingOnce() {
-	s.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addrs()...), kgo.ConsumeTopics("calls.enriched", "calls.dead"),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	require.NoError(s.t, err)
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(s.t.Context(), startTime)
-	defer cancel()
-	seen := map[string]int{}
-	for len(seen) < s.produced {
-		fetches := client.PollFetches(ctx)
-		require.NoError(s.t, ctx.Err(), "%d of %d events came out", len(seen), s.produced)
-		fetches.EachRecord(func(r *kgo.Record) {
-			for _, h := range r.Headers {
-				if h.Key == "id" {
-					seen[string(h.Value)]++
-				}
-			}
-		})
-	}
-	for id, times := range seen {
-		require.Equal(s.t, 1, times, "event %s", id)
-	}
-	s.say("%d events went in meanwhile. Each came out once.", s.produced)
 }
 
 // eventuallyShell waits until a command prints a text.

@@ -4,7 +4,6 @@ package k8s_test
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,7 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var withKEDA = flag.Bool("keda", true, "scale by KEDA as well, whose operator takes longest to build")
+// withKEDA is `make test-k8s KEDA=1`: scale by KEDA's operator as well, which takes longer to build than all the rest.
+var withKEDA = os.Getenv("KEDA") != ""
 
 // defineKEDA installs KEDA's definitions.
 func defineKEDA(t *testing.T, c *cluster) {
@@ -82,7 +82,7 @@ func (s *session) scale() {
     pollingInterval: 3
     cooldownPeriod: 10
 `)
-	if *withKEDA {
+	if withKEDA {
 		startKEDA(s.t, s.cluster)
 		s.byLag()
 		return

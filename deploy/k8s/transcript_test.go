@@ -56,7 +56,7 @@ func (tr *transcript) say(format string, args ...any) {
 func (tr *transcript) file(name, text string) {
 	tr.t.Helper()
 	require.NoError(tr.t, os.WriteFile(filepath.Join(tr.dir, name), []byte(text), 0o600))
-	fmt.Fprintf(&tr.text, "\n`%s`:\n\n```yaml\n%s```\n", name, tidy(text))
+	fmt.Fprintf(&tr.text, "\n`%s`:\n\n```yaml\n%s```\n", name, same(text))
 }
 
 // run runs a command that has to succeed, and shows it.
@@ -126,15 +126,22 @@ var untidy = []struct {
 	{regexp.MustCompile(`(?m) +\d+[smh](\d+[sm])?$`), "  …"}, // AGE
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\s",]*`), "…"},
 	{regexp.MustCompile(`"[^"]*/kubelet/[^"]*"|/tmp/[^\s"]*/(pods|Test)[^\s"]*`), "…"},
-	{regexp.MustCompile(`\bv\d[\w.-]*\+dirty\b|v0\.0\.0-\d{14}-[0-9a-f]{12}`), "v0.1.0"},
+	{regexp.MustCompile(`\bv\d[\w.-]*\+dirty\b|v0\.0\.0-\d{14}-[0-9a-f]{12}|\(devel\)`), "v0.1.0"},
 	{regexp.MustCompile(`[ \t]+\n`), "\n"},
 	{regexp.MustCompile(`\n{3,}`), "\n\n"},
 }
 
-func tidy(text string) string {
+// same takes out what differs from run to run.
+func same(text string) string {
 	for _, u := range untidy {
 		text = u.from.ReplaceAllString(text, u.to)
 	}
+	return text
+}
+
+// tidy shows what is the same, and of much the beginning and the end.
+func tidy(text string) string {
+	text = same(text)
 	lines := strings.SplitAfter(text, "\n")
 	if len(lines) > 24 {
 		lines = append(append(lines[:12:12], "…\n"), lines[len(lines)-10:]...)
@@ -178,6 +185,7 @@ var codeBlock = regexp.MustCompile("(?s)```[a-z]*\n(.*?)```")
 func (tr *transcript) documented() {
 	tr.t.Helper()
 	notHere := map[string]string{
+		"enricher demo --for 5m --open":      "there is no browser",
 		"ssh -L 8081:127.0.0.1:8081 HOST":    "there is no other host",
 		"kubectl port-forward POD 8081:8081": "enricher-0 has been forwarded",
 	}
