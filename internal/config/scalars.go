@@ -25,6 +25,7 @@ const (
 var (
 	errBytes     = errors.New("expected a size such as 512KiB, 64MiB or a whole number of bytes")
 	errCodeRange = errors.New("expected a code such as 3010 or a range such as 3000-3099")
+	errReversed  = errors.New("the range is reversed: expected its lower end first, as in 3000-3099")
 )
 
 type unit struct {
@@ -80,8 +81,11 @@ func (c *CodeRange) UnmarshalText(text []byte) error {
 	from, err1 := parseCode(low)
 	to, err2 := parseCode(high)
 
-	if err1 != nil || err2 != nil || from > to {
+	switch {
+	case err1 != nil || err2 != nil:
 		return errCodeRange
+	case from > to:
+		return errReversed
 	}
 
 	*c = CodeRange{from, to}

@@ -18,7 +18,7 @@ func (c *Config) Validate() error {
 	return c.validate(nil).Err()
 }
 
-// validate leaves out what concerns a place at which something is known to be wrong.
+// validate leaves out what concerns a place at which something is known to be wrong. To that it adds what it knows better.
 func (c *Config) validate(known strictyaml.Mistakes) strictyaml.Mistakes {
 	v := validator{c: c, known: known}
 	v.kafka()
@@ -359,6 +359,17 @@ func (v *validator) limits() {
 func within[T cmp.Ordered](v *validator, path string, value, low, high T) {
 	if value < low || value > high {
 		v.bad(path, "%s is out of range (%s to %s)", shortest(value), shortest(low), shortest(high))
+	}
+
+	v.needsUnit(path, shortest(low), shortest(high))
+}
+
+// needsUnit adds the range to what the decoder says of a number without a unit: with the wrong one it would be the next mistake.
+func (v *validator) needsUnit(path, low, high string) {
+	for i := range v.known {
+		if msg := &v.known[i].Msg; strings.HasPrefix(*msg, path+": ") && strings.HasSuffix(*msg, "; add the unit: ms, s, m or h") {
+			*msg += " (" + low + " to " + high + ")"
+		}
 	}
 }
 

@@ -303,7 +303,7 @@ func (d *decoder) duration(n *node, path string, v reflect.Value) {
 	case err == nil:
 		v.SetInt(int64(dur))
 	case n.style == plain && isNumber(n.text):
-		d.mistake(n, path, "expected a duration, found %s; add the unit, such as %ss or %sms", describe(n), n.text, n.text)
+		d.mistake(n, path, "expected a duration, found %s; add the unit: ms, s, m or h", describe(n))
 	default:
 		d.expected(n, path, v.Type())
 	}

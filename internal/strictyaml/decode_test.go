@@ -183,7 +183,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"Off":                     {"maybe: Off\n", `f:1:8: maybe: expected true or false, found the string "Off"; write false`},
 		"quoted boolean":          {"flag: 'true'\n", `f:1:7: flag: expected true or false, found the string "true"; write true`},
 		"number for a boolean":    {"flag: 1\n", "f:1:7: flag: expected true or false, found the number 1"},
-		"duration without unit":   {"wait: 30\n", "f:1:7: wait: expected a duration, found the number 30; add the unit, such as 30s or 30ms"},
+		"duration without unit":   {"wait: 30\n", "f:1:7: wait: expected a duration, found the number 30; add the unit: ms, s, m or h"},
 		"no duration":             {"wait: soon\n", `f:1:7: wait: expected a duration such as 500ms or 30s, found the string "soon"`},
 		"text form":               {"level: middle\n", `f:1:8: level: expected low or high, found the string "middle"`},
 		"list for a text form":    {"level: [low]\n", "f:1:1: level: expected a single value, found a list"},

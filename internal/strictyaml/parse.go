@@ -43,7 +43,7 @@ func Parse(file string, src []byte) (*Document, error) {
 
 	tree, err := parseTokens(tokens)
 	if err != nil {
-		return nil, Mistakes{syntaxMistake(file, err)}
+		return nil, Mistakes{syntaxMistake(file, text, err)}
 	}
 
 	b := builder{file: file}
@@ -70,7 +70,7 @@ func parseTokens(tokens token.Tokens) (tree *ast.File, err error) {
 
 var errUnreadable = errors.New("not readable as YAML")
 
-func syntaxMistake(file string, err error) Mistake {
+func syntaxMistake(file, text string, err error) Mistake {
 	var syntax yaml.Error
 	if !errors.As(err, &syntax) || syntax.GetToken() == nil || syntax.GetToken().Position == nil {
 		return Mistake{File: file, Msg: firstLine(err.Error())}
@@ -78,7 +78,22 @@ func syntaxMistake(file string, err error) Mistake {
 
 	at := syntax.GetToken().Position
 
-	return Mistake{file, at.Line, at.Column, "not YAML: " + syntaxHint(syntax.GetMessage())}
+	return Mistake{file, at.Line, at.Column, "not YAML: " + syntaxHint(syntax.GetMessage()) + bareVariable(text, at)}
+}
+
+// bareVariable helps who has written ${…} without quotes within [ ] or { }, where its { opens a mapping.
+func bareVariable(text string, at *token.Position) string {
+	lines := strings.Split(text, "\n")
+	if at.Line < 1 || at.Line > len(lines) {
+		return ""
+	}
+
+	line := []rune(lines[at.Line-1])
+	if at.Column < 2 || at.Column > len(line) || string(line[at.Column-2:at.Column]) != "${" { //nolint:mnd // two characters
+		return ""
+	}
+
+	return "; a value with ${…} within [ ] or { } needs quotes"
 }
 
 // syntaxHint adds what mostly causes the library's less telling messages.
