@@ -193,7 +193,12 @@ func findEntry(snap *catalog.Snapshot, word string) (*catalog.Entry, error) {
 			return entry, nil
 		}
 
-		return nil, usagef("%q is neither a hangup-cause code nor the name of one; `enricher catalog list` lists them", word)
+		hint := "`enricher catalog list` lists them"
+		if near := nearEntries(snap, word); len(near) > 0 {
+			hint = "did you mean " + strings.Join(near, ", ") + "?"
+		}
+
+		return nil, usagef("%q is neither a hangup-cause code nor the name of one; %s", word, hint)
 	}
 
 	if entry, ok := snap.Lookup(int32(code)); ok {
@@ -201,6 +206,34 @@ func findEntry(snap *catalog.Snapshot, word string) (*catalog.Entry, error) {
 	}
 
 	return nil, fmt.Errorf("code %d is not in the catalog %s; `enricher catalog list` lists what is, an overlay can add it", code, snap.ID())
+}
+
+// nearEntries are the few that have all words in name or summary, as the status page searches; those first that have
+// them in the name.
+func nearEntries(snap *catalog.Snapshot, query string) []string {
+	const most = 5
+
+	var byName, bySummary []string
+
+	has := func(text string) bool {
+		text = strings.ToLower(text)
+
+		return !slices.ContainsFunc(strings.Fields(strings.ToLower(query)), func(word string) bool { return !strings.Contains(text, word) })
+	}
+
+	for _, e := range snap.Entries() {
+		switch found := fmt.Sprintf("%d (%s)", e.Code, e.Name); {
+		case strings.TrimSpace(query) == "":
+		case has(e.Name):
+			byName = append(byName, found)
+		case has(e.Name + " " + e.Summary):
+			bySummary = append(bySummary, found)
+		}
+	}
+
+	all := slices.Concat(byName, bySummary)
+
+	return all[:min(most, len(all))]
 }
 
 func newCatalogValidate(w *world) *cobra.Command {

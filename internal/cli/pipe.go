@@ -51,7 +51,13 @@ Exit code 0; with --strict 1 if any line was broken.`,
 		Example: `  enricher pipe < events.ndjson > enriched.ndjson
   tail -f events.ndjson | enricher pipe -c enricher.yaml | jq .hangup
   enricher pipe --strict --dead-letter broken.ndjson < events.ndjson > enriched.ndjson`,
-		Args: arguments(0, 0, "events on standard input and no arguments"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return usagef("%s reads standard input and takes no file: use `%s < %s`", cmd.CommandPath(), cmd.CommandPath(), args[0])
+			}
+
+			return arguments(0, 0, "events on standard input and no arguments")(cmd, args)
+		},
 	}
 	configFlag(cmd, &f.config)
 	f.format = &format{"", []string{"auto", "json", "form"}}
