@@ -202,7 +202,7 @@ func TestMissingTopicNamesTheCommand(t *testing.T) {
 	_, client := cluster(t, 1, 1, "in")
 	_, err := client.Topics(deadline(t), []string{"in", "nowhere"})
 	require.ErrorContains(t, err, `topic "nowhere" does not exist`)
-	require.ErrorContains(t, err, "kafka-topics.sh --bootstrap-server")
+	require.ErrorContains(t, err, "`enricher doctor -c FILE` prints")
 	require.NoError(t, client.CreateTopics(deadline(t), []string{"nowhere", "in"}, 3, nil))
 	topics, err := client.Topics(deadline(t), []string{"in", "nowhere"})
 	require.NoError(t, err)

@@ -285,3 +285,14 @@ func TestSubjects(t *testing.T) {
 	require.Equal(t, []member{{"g", "filter"}, {"g.delay", "delay"}}, members(cfg))
 	require.Equal(t, "g.delay/delay/", members(cfg)[1].prefix())
 }
+
+func TestTooOld(t *testing.T) {
+	t.Parallel()
+
+	for version, want := range map[string]bool{
+		"Kafka between 1.0 and 1.1": true, "Kafka 2.7": true, "Kafka between 2.7 and 2.8": false, "Kafka 2.8": false, "Kafka 3.0": false, "Kafka at least 4.1": false,
+		"Kafka not even 0.8.0": true, "Kafka unknown custom version": false, "Kafka 99999999999999999999.1": false, "Kafka 1.99999999999999999999": false,
+	} {
+		require.Equal(t, want, tooOld(version), version)
+	}
+}

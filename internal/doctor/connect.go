@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -191,7 +192,34 @@ func (d *doctor) versions(on, addr string, resp *kmsg.ApiVersionsResponse) {
 		return
 	}
 
-	d.note(OK, "broker", on, "at %s, %s", addr, guess(resp))
+	version := guess(resp)
+	if tooOld(version) {
+		d.note(Warning, "broker", on, "at %s, it looks like %s: it knows the requests that the filter makes, and is older than what the filter is tested with", addr, version).
+			mend("# the filter wants Apache Kafka 2.8 or later")
+
+		return
+	}
+
+	d.note(OK, "broker", on, "at %s, %s", addr, version)
+}
+
+var release = regexp.MustCompile(`(\d+)\.(\d+)`)
+
+// tooOld tells whether a guess is a version below 2.8. Of two versions between which it lies the later one counts; a guess without
+// any is no reason to warn.
+func tooOld(version string) bool {
+	const major, minor = 2, 8
+
+	all := release.FindAllStringSubmatch(version, -1)
+	if len(all) == 0 {
+		return false
+	}
+
+	last := all[len(all)-1]
+	x, err1 := strconv.Atoi(last[1])
+	y, err2 := strconv.Atoi(last[2])
+
+	return errors.Join(err1, err2) == nil && (x < major || x == major && y < minor)
 }
 
 func speaks(resp *kmsg.ApiVersionsResponse, n need) bool {

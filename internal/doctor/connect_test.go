@@ -233,6 +233,17 @@ func TestOldBroker(t *testing.T) {
 	require.Contains(t, broker.Found, "TxnOffsetCommit v3")
 }
 
+// One that looks older than what is tested, and lacks nothing, is a warning: the fake does, for requests that nobody here makes.
+func TestBrokerThatLooksOld(t *testing.T) {
+	t.Parallel()
+
+	_, s := fake(t)
+	broker := find(t, s.run(), "broker", "broker 0")
+	require.Equal(t, doctor.Warning, broker.Status)
+	require.Contains(t, broker.Found, "it looks like Kafka ")
+	require.Contains(t, broker.Fix[0], "2.8 or later")
+}
+
 // Time that is too short leaves things unchecked, and says so.
 func TestTimeIsUp(t *testing.T) {
 	t.Parallel()

@@ -1,12 +1,14 @@
 package doctor_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/doctor"
@@ -30,9 +32,15 @@ func ticks(t *testing.T, c *kfake.Cluster, s *site, ahead time.Duration) {
 	own, err := kmsg.NewPtrApiVersionsRequest().RequestWith(t.Context(), s.client)
 	require.NoError(t, err)
 
-	key := kmsg.NewApiVersionsResponseApiKey()
-	key.ApiKey, key.MaxVersion = int16(kmsg.DescribeQuorum), 2
-	own.ApiKeys = append(own.ApiKeys, key)
+	add := func(k, most int16) {
+		if !slices.ContainsFunc(own.ApiKeys, func(have kmsg.ApiVersionsResponseApiKey) bool { return have.ApiKey == k }) {
+			key := kmsg.NewApiVersionsResponseApiKey()
+			key.ApiKey, key.MaxVersion = k, most
+			own.ApiKeys = append(own.ApiKeys, key)
+		}
+	}
+	add(int16(kmsg.DescribeQuorum), 2)
+	kversion.V2_8_0().EachMaxKeyVersion(add) // what the fake lacks makes it look older than it is
 
 	c.ControlKey(int16(kmsg.ApiVersions), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()

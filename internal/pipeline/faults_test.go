@@ -345,7 +345,7 @@ func TestMissingTopics(t *testing.T) {
 	err := f.stop()
 	require.ErrorContains(t, err, `topic "dead" does not exist`)
 	require.ErrorContains(t, err, `topic "retry" does not exist`)
-	require.ErrorContains(t, err, "kafka-topics.sh --bootstrap-server")
+	require.ErrorContains(t, err, "enricher doctor -c FILE")
 
 	w.cfg.CreateTopics = true
 	w.put(busy)
