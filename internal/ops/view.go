@@ -147,7 +147,7 @@ func unknownCard(n, of int64) card {
 		return c
 	}
 	percent := 100 * float64(n) / float64(max(of, n))
-	c.Text, c.Class = fmt.Sprintf("%s (%.1f %%)", group(n), percent), warn
+	c.Text, c.Class = fmt.Sprintf("%s (%.1f\u00a0%%)", group(n), percent), warn
 	if percent > manyUnknown {
 		c.Class = bad
 	}

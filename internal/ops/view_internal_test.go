@@ -86,7 +86,7 @@ func TestViewSaysWhatThereIs(t *testing.T) {
 	require.Equal(t, "0", labels["delay-lag"].Text)
 	require.Equal(t, "Waiting", labels["delay-lag"].Label)
 	require.Equal(t, "99 of 100 commits within (delay)", labels["delay-commit"].Label)
-	require.Equal(t, card{"unknown-codes", "Events of unknown codes", "4 (100.0 %)", bad}, labels["unknown-codes"])
+	require.Equal(t, card{"unknown-codes", "Events of unknown codes", "4 (100.0\u00a0%)", bad}, labels["unknown-codes"])
 	got := tables(v)
 	require.Equal(t, []string{"9 | 3 | 1 min 30 s ago", `{"a":1}`, "8 | 1 | –", "others | 7 | too many different codes to count each"}, texts(got["unknown-table"]))
 	require.Equal(t, []string{"a | 9 | – | 0 | 0", "a | 10 | 1,234 | 0 | 0", "b | 0 | 1,234 | 0 | 0"}, texts(got["partitions"]))
@@ -100,10 +100,10 @@ func TestUnknownCodesAlarmOnlyIfTheyAreMany(t *testing.T) {
 	}{
 		{0, 0, "0", ""},
 		{0, 100, "0", ""},
-		{1, 1000, "1 (0.1 %)", warn},
-		{50, 1000, "50 (5.0 %)", warn},
-		{51, 1000, "51 (5.1 %)", bad},
-		{1234, 0, "1,234 (100.0 %)", bad}, // counted between the two
+		{1, 1000, "1 (0.1\u00a0%)", warn},
+		{50, 1000, "50 (5.0\u00a0%)", warn},
+		{51, 1000, "51 (5.1\u00a0%)", bad},
+		{1234, 0, "1,234 (100.0\u00a0%)", bad}, // counted between the two
 	} {
 		require.Equal(t, card{"unknown-codes", "Events of unknown codes", tc.text, tc.class}, unknownCard(tc.n, tc.of))
 	}
