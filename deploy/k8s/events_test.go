@@ -101,7 +101,7 @@ func (s *session) everythingOnce() {
 		require.Equal(s.t, 1, times, "event %s", id)
 	}
 	require.Len(s.t, seen, s.produced, "what went in")
-	s.say("%d events went in meanwhile, a hundred a second. Each came out once.", s.produced)
+	s.say("%d events went in meanwhile, a hundred a second while releases changed. Each came out once.", s.produced)
 }
 
 // read counts the events of the outputs by their number, and the records without one, until enough says so.

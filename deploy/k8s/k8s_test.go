@@ -256,10 +256,11 @@ delay:
 }
 
 func (s *session) uninstall() {
-	s.say("Away with it. The namespace and the topics stay, and the pod of `helm test`, for its logs:")
+	s.say("Away with it. Pods finish what is in flight after Helm has returned. The namespace and the topics stay, and the pod of `helm test`, for its logs:")
 	s.run("helm uninstall enricher -n calls --wait")
 	s.run("kubectl -n calls delete pod enricher-test")
-	require.Contains(s.t, s.run("kubectl -n calls get all,configmap,poddisruptionbudget,networkpolicy,scaledobject -l app.kubernetes.io/instance=enricher"), "No resources found")
+	s.eventuallyShell("kubectl -n calls get all,configmap,poddisruptionbudget,networkpolicy,scaledobject -l app.kubernetes.io/instance=enricher",
+		"No resources found in calls namespace.")
 }
 
 // eventuallyShell waits until a command prints a text.

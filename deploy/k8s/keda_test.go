@@ -13,9 +13,6 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// withKEDA is `make test-k8s KEDA=1`: scale by KEDA's operator as well, which takes longer to build than all the rest.
-var withKEDA = os.Getenv("KEDA") != ""
-
 // defineKEDA installs KEDA's definitions.
 func defineKEDA(t *testing.T, c *cluster) {
 	t.Helper()
@@ -50,7 +47,7 @@ func startKEDA(t *testing.T, c *cluster) {
 	c.start(t, "keda-adapter", "--secure-port", strconv.Itoa(api), "--bind-address", "127.0.0.1", "--port", strconv.Itoa(freePort(t)),
 		"--client-ca-file", c.authority.File, "--tls-cert-file", filepath.Join(certs, "tls.crt"), "--tls-private-key-file", filepath.Join(certs, "tls.key"),
 		"--cert-dir", certs, "--metrics-service-address", "127.0.0.1:"+strconv.Itoa(grpc),
-		"--authentication-kubeconfig", c.kubeconfig, "--authorization-kubeconfig", c.kubeconfig)
+		"--lister-kubeconfig", c.kubeconfig, "--authentication-kubeconfig", c.kubeconfig, "--authorization-kubeconfig", c.kubeconfig)
 	c.create(t, "/api/v1/namespaces/keda/services", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"keda-metrics-apiserver"},
 		"spec":{"type":"ExternalName","externalName":"localhost","ports":[{"port":`+strconv.Itoa(api)+`}]}}`)
 	service, err := json.Marshal(map[string]any{
@@ -68,8 +65,11 @@ func startKEDA(t *testing.T, c *cluster) {
 // replicas is what the StatefulSet is asked for and has.
 const replicas = "kubectl -n calls get statefulset enricher -o jsonpath='{.spec.replicas} wanted, {.status.replicas} there{\"\\n\"}'"
 
+// scale goes from no pod to as many as there are partitions and back to none, by the lag of the real group. While pods wait for
+// their image the lag stays, so that the number of pods is what the lag asks for and no matter of luck.
 func (s *session) scale() {
 	defineKEDA(s.t, s.cluster)
+	startKEDA(s.t, s.cluster)
 	s.file("keda.yaml", `autoscaling:
   type: keda
   minReplicas: 0
@@ -82,21 +82,6 @@ func (s *session) scale() {
     pollingInterval: 3
     cooldownPeriod: 10
 `)
-	if withKEDA {
-		startKEDA(s.t, s.cluster)
-		s.byLag()
-		return
-	}
-	s.say("Scaled on lag by KEDA. The definitions of KEDA's objects are in this cluster, and they accept the chart's; its operator is not, so nobody " +
-		"acts on the lag, and the one pod that Kubernetes fills in stays the only one:")
-	s.run("helm upgrade enricher deploy/helm/enricher -n calls -f values.yaml -f keda.yaml --wait --timeout 5m")
-	s.run("kubectl -n calls get scaledobject enricher -o jsonpath='{.spec.triggers[0].metadata}{\"\\n\"}' | jq .")
-	s.eventuallyShell(replicas, "1 wanted, 1 there")
-}
-
-// byLag goes from no pod to as many as there are partitions and back to none, by the lag of the real group. While pods wait for
-// their image the lag stays, so that the number of pods is what the lag asks for and no matter of luck.
-func (s *session) byLag() {
 	s.say("Scaled on lag by KEDA. There is none, so the last pod ends:")
 	s.run("helm upgrade enricher deploy/helm/enricher -n calls -f values.yaml -f keda.yaml --wait --timeout 5m")
 	s.run("kubectl -n calls wait scaledobject/enricher --for condition=Ready --timeout 2m")
@@ -112,6 +97,6 @@ func (s *session) byLag() {
 	s.run("kubectl -n calls get hpa keda-hpa-enricher -o jsonpath='{.spec.metrics[0].external.target.averageValue} records a pod, at most {.spec.maxReplicas} pods{\"\\n\"}'")
 	s.say("The image is there, the pods start, the lag goes, and so do they:")
 	release()
-	s.run("kubectl -n calls rollout status statefulset/enricher --timeout 3m")
+	s.run("kubectl -n calls rollout status statefulset/enricher --timeout 5m")
 	s.eventuallyShell(replicas, "0 wanted, 0 there")
 }

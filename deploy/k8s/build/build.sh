@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Builds the programs of a Kubernetes control plane, of kwok and Helm into a directory, and with KEDA=1 those of KEDA, from the
-# versions in the go.mod files beside this. Each set is a module of its own, since they do not agree on versions. Some 15 minutes on
-# two cores the first time, and with KEDA twice that.
+# Builds the programs of a Kubernetes control plane, of KEDA, kwok and Helm into a directory, from the versions in the go.mod files
+# beside this. Each set is a module of its own, since they do not agree on versions. Some 15 minutes on two cores, the first time.
 #   build.sh DIRECTORY
 set -euo pipefail
 out=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -27,7 +26,5 @@ for name in kube-apiserver kube-controller-manager kube-scheduler kubectl; do
 done
 build kwok sigs.k8s.io/kwok/cmd/kwok kwok
 build helm helm.sh/helm/v4/cmd/helm helm
-if [[ -n ${KEDA:-} ]]; then
-  build keda github.com/kedacore/keda/v2/cmd/operator keda-operator
-  build keda github.com/kedacore/keda/v2/cmd/adapter keda-adapter
-fi
+build keda github.com/kedacore/keda/v2/cmd/operator keda-operator
+build keda github.com/kedacore/keda/v2/cmd/adapter keda-adapter
