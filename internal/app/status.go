@@ -126,7 +126,7 @@ func (s glimpse) causes(st *ops.Status, t *pipeline.Totals, samples map[int32]st
 	for code, n := range t.Codes {
 		c := ops.Code{Code: code, N: n}
 		if e, ok := s.snap.Lookup(code); ok {
-			c.Name, c.Fault, c.Class, c.Retryable = e.Name, string(e.Fault), string(e.Retry.Class), s.redials(e)
+			c.Name, c.Fault, c.Class, c.Auto, c.Retryable = e.Name, string(e.Fault), string(e.Retry.Class), string(e.Retry.Auto), s.redials(e)
 		} else {
 			c.Sample = samples[code]
 		}
@@ -235,7 +235,7 @@ func (s glimpse) search(query string) []ops.Entry {
 			continue
 		}
 		entry := ops.Entry{
-			Code: e.Code, Name: e.Name, Summary: e.Summary, Fault: string(e.Fault), Class: string(e.Retry.Class), Retryable: s.redials(e),
+			Code: e.Code, Name: e.Name, Summary: e.Summary, Fault: string(e.Fault), Class: string(e.Retry.Class), Auto: string(e.Retry.Auto), Retryable: s.redials(e),
 			Exact: exact, Fields: fields(e), Data: e,
 		}
 		if exact {
