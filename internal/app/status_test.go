@@ -119,7 +119,7 @@ func TestPageAgreesWithTheMetrics(t *testing.T) {
 	require.Equal(t, int64(8), events)
 
 	entry, _ := catalog.Default().Lookup(3010)
-	require.Equal(t, ops.Code{Code: 3010, Name: entry.Name, Fault: string(entry.Fault), Class: string(entry.Retry.Class), Retryable: true, N: 3}, st.Codes[0])
+	require.Equal(t, ops.Code{Code: 3010, Name: entry.Name, Fault: string(entry.Fault), Class: string(entry.Retry.Class), Auto: string(entry.Retry.Auto), Retryable: true, N: 3}, st.Codes[0])
 	require.Equal(t, int32(9999), st.Codes[1].Code)
 	require.Empty(t, st.Codes[1].Name)
 	require.NotNil(t, st.Codes[1].LastSeen)
