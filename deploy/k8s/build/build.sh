@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the programs of a Kubernetes control plane, of KEDA, kwok and Helm into a directory, from the versions in the go.mod files
-# beside this. Each set is a module of its own, since they do not agree on versions. Some 15 minutes on two cores, the first time.
+# beside this. Each set is a module of its own, since they do not agree on versions. It takes long the first time.
 #   build.sh DIRECTORY
 set -euo pipefail
 out=$(mkdir -p "$1" && cd "$1" && pwd)
