@@ -165,19 +165,37 @@ func compact(t *testing.T, value *yaml.Node) string {
 	return string(text)
 }
 
-// TestDocs: every values file that the documentation shows installs.
+// TestDocs: every values file that the documentation shows installs. Those of the session in kubernetes.md, which lie over each
+// other, have been installed where it was written.
 func TestDocs(t *testing.T) {
 	block := regexp.MustCompile("(?s)```yaml\n(.*?)```")
 	for _, file := range []string{filepath.Join(chartDir, "README.md"), filepath.Join(rootDir, "docs", "kubernetes.md")} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		blocks := block.FindAllStringSubmatch(string(text), -1)
+		page, _, _ := strings.Cut(string(text), "<!-- transcript:")
+		blocks := block.FindAllStringSubmatch(page, -1)
 		require.NotEmpty(t, blocks, file)
 		for i, m := range blocks {
 			t.Run(fmt.Sprintf("%s/%d", filepath.Base(file), i), func(t *testing.T) {
 				holds(t, objects(t, caseValues(t, "minimal", m[1])))
 			})
 		}
+	}
+}
+
+// TestDocsOperations: the two files of the operator's way from nothing to pods that are scaled, the second over the first.
+func TestDocsOperations(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(rootDir, "docs", "operations.md"))
+	require.NoError(t, err)
+	section, _, _ := strings.Cut(string(text), "## The status page")
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(section, -1)
+	require.Len(t, blocks, 2)
+	values := map[string]any{}
+	for _, block := range blocks {
+		var change map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(block[1]), &change))
+		values = overlay(values, change)
+		holds(t, objects(t, values))
 	}
 }
 
