@@ -147,14 +147,14 @@ test-image: ## Build image and archives twice, compare them, and start the image
 
 .PHONY: test-helm
 test-helm: ## Lint the Helm chart, render it over a matrix of values, decode what comes out, and compare
-	$(GO) -C deploy/helm/test test -timeout $(KAFKA_TIMEOUT) ./...
+	$(GO) -C deploy/helm/test test -count 1 -timeout $(KAFKA_TIMEOUT) ./...
 
 # The programs are kept by their versions, as the linter is.
 K8S_BIN = $(CACHE_DIR)/k8s-$(shell cat deploy/k8s/build/*/go.mod | cksum | cut -d ' ' -f 1)-$(shell $(GO) env GOVERSION)
 
 # The ports 8080 and 8081 of 127.0.0.1 have to be free: docs/kubernetes.md forwards them.
 .PHONY: test-k8s
-test-k8s: ## Install, upgrade, scale and remove the chart on a real control plane (Java; 15 minutes the first time; UPDATE=1 writes docs)
+test-k8s: ## Install, upgrade, scale and remove the chart on a real control plane (Java; half an hour the first time; UPDATE=1 writes docs)
 	deploy/k8s/build/build.sh $(K8S_BIN)
 	ENRICHER_K8S_BIN=$(K8S_BIN) ENRICHER_KEDA_CRDS=$$($(GO) -C deploy/k8s/build/keda list -m -f '{{.Dir}}' github.com/kedacore/keda/v2)/config/crd/bases \
 		$(GO) -C deploy/k8s test -tags k8s -count 1 -v -timeout 40m . $(if $(UPDATE),-update)
