@@ -98,10 +98,7 @@ kafka-packages:
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (20s)
-	@set -e; grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | while read -r file target; do \
-		echo "$$(dirname "$$file") $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
-	done
+	@.ci/fuzz $(FUZZTIME)
 
 # BENCH_FLAGS go to the program: -only throughput,latency -who 'enricher-*,franz-*' -rounds 3 -docs DIR and others; see
 # bin/bench -help.
