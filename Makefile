@@ -73,7 +73,9 @@ $(AXE):
 
 .PHONY: test-kafka
 test-kafka: ## Run the tests on a real Apache Kafka (needs Java 17; Maven and a network the first time)
-	$(GO) test -tags kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) $$($(MAKE) -s kafka-packages)
+	@! grep -rl --include='*_test.go' --exclude-dir=bench --exclude-dir=chaos '^//go:build kafka' . | xargs grep -H '^func Test' | grep -v '(t \*testing.T, \|func Test[A-Za-z]*Kafka' || \
+		{ echo "these would not be run: tests with the tag kafka have Kafka in their names" >&2; exit 1; }
+	$(GO) test -tags kafka -run Kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) $$($(MAKE) -s kafka-packages)
 	$(GO) -C bench test -tags kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) ./internal/... ./peers/...
 
 .PHONY: test-chaos-short

@@ -17,7 +17,7 @@ import (
 // waitTime is for what takes a broker's session to end, 9 s by default.
 const waitTime = time.Minute
 
-func TestOneNode(t *testing.T) {
+func TestKafkaOneNode(t *testing.T) {
 	c := kafkatest.Start(t, kafkatest.Options{Properties: map[string]string{"message.max.bytes": "12345"}})
 	c.CreateTopic(t, "calls.raw", 2, "cleanup.policy", "compact")
 	described := c.Run(t, kafkatest.TopicCommand, "", "--describe", "--topic", "calls.raw")
@@ -37,7 +37,7 @@ func TestOneNode(t *testing.T) {
 	require.Contains(t, c.Run(t, kafkatest.TopicCommand, "", "--list"), "calls.raw")
 }
 
-func TestThreeNodesOutliveOne(t *testing.T) {
+func TestKafkaThreeNodesOutliveOne(t *testing.T) {
 	c := kafkatest.Start(t, kafkatest.Options{Nodes: 3, HeapMB: 384})
 	require.Len(t, c.Addrs(), 3)
 	c.CreateTopic(t, "calls.raw", 3)

@@ -25,9 +25,9 @@ import (
 // waitTime bounds each exchange with a broker.
 const waitTime = 30 * time.Second
 
-// TestRealKafka has a real broker check our batches and Java's consumer read them, and has
+// TestKafkaItsBatches has a real broker check our batches and Java's consumer read them, and has
 // us read what Java's producer wrote.
-func TestRealKafka(t *testing.T) {
+func TestKafkaItsBatches(t *testing.T) {
 	cluster := kafkatest.Start(t, kafkatest.Options{})
 	// Produce 8 and Fetch 11 name topics by name; later versions have ids instead.
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.Addrs()...), kgo.MaxVersions(kversion.V2_4_0()))
