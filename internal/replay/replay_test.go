@@ -105,7 +105,26 @@ func (w *world) run(opt replay.Options) *replay.Report {
 	rep, err := r.Run(w.t.Context(), nil)
 	require.NoError(w.t, err)
 	require.False(w.t, rep.Interrupted)
+	w.settle()
 	return rep
+}
+
+// settle waits until what has been committed can be read: brokers write the markers behind the answer.
+func (w *world) settle() {
+	w.t.Helper()
+	cl := w.client()
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	require.Eventually(w.t, func() bool {
+		ends, err1 := adm.ListEndOffsets(w.t.Context())
+		committed, err2 := adm.ListCommittedOffsets(w.t.Context())
+		open := err1 != nil || err2 != nil
+		ends.Each(func(end kadm.ListedOffset) {
+			c, ok := committed.Lookup(end.Topic, end.Partition)
+			open = open || !ok || c.Offset != end.Offset
+		})
+		return !open
+	}, testTimeout, time.Millisecond)
 }
 
 // dead is a letter as the filter writes it, of an event "n" that came from partition n%4 of "in".
