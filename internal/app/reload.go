@@ -45,7 +45,7 @@ func newSettings(cfg *config.Config) (*settings, error) {
 }
 
 // Reload takes up what has changed in the configuration's file and in its overlays, as far as that can be done
-// in a running process (see config.Config.With). An error means that nothing has changed. One at a time.
+// in a running process (see config.Config.With). If the outcome is not OK, nothing of it is in force.
 func (a *App) Reload(ctx context.Context) ops.Reload {
 	ctx, cancel := context.WithTimeout(ctx, reloadWithin)
 	defer cancel()

@@ -47,9 +47,9 @@ func (s State) Reason() string {
 // State tells where the pipeline is in its life.
 func (p *Pipeline) State() State { return State(p.state.Load()) }
 
-// Unready says why the pipeline does not do its work now; "" if it does. Idle is ready, and so is a member of the group that has no
-// partitions. What is not committed, or cannot be read, counts once it has lasted for as long as the group waits for
-// a silent member (SessionTimeout): a broker that is replaced is no news.
+// Unready says why the pipeline does not do its work now; "" if it does. Idle is ready, and so is a member of the group
+// that has no partitions. What is not committed, or cannot be read, counts once it has lasted for as long as the group
+// waits for a silent member (SessionTimeout): a broker that is replaced is no news.
 func (p *Pipeline) Unready(now time.Time) string {
 	s := p.current.Load()
 	if state := p.State(); state != Running || s == nil {
