@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +30,8 @@ type pathCase struct {
 	outputs  int32             // partitions of the output topic; the input has one
 	routes   int
 	broken   bool // malformed events among them, as life has them: five in a thousand
+	static   bool // only what depends on the code alone is written, as in the benchmark beside others
+	large    bool // more input than caches hold, with two headers on each record
 }
 
 func pathCases() []pathCase {
@@ -44,6 +47,8 @@ func pathCases() []pathCase {
 		pathCase{name: "routes=1", perBatch: usual, outputs: 1, routes: 1},
 		pathCase{name: "routes=8", perBatch: usual, outputs: 1, routes: 8},
 		pathCase{name: "broken", perBatch: usual, outputs: 1, broken: true},
+		pathCase{name: "large", perBatch: usual, outputs: 1, large: true},
+		pathCase{name: "large_static", perBatch: usual, outputs: 1, large: true, static: true},
 	)
 }
 
@@ -78,7 +83,12 @@ func newPath(tb testing.TB, pc pathCase) *path {
 		mb.partitions[topic] = 1
 	}
 	client := broker.NewClient(broker.Config{Brokers: []string{"memory:9092"}, ClientID: "bench", Topics: cfg.AllTopics(), Dial: mb.dial})
-	e, err := enrich.New(catalog.Default(), enrich.DefaultOptions())
+	opt := enrich.DefaultOptions()
+	if pc.static {
+		opt.Fields = []string{"code", "known", "name", "sources", "fault", "retry.class", "retry.auto", "catalog"}
+		opt.Headers = []string{"hangup-code"}
+	}
+	e, err := enrich.New(catalog.Default(), opt)
 	require.NoError(tb, err)
 	cfg.Enricher = e
 	p := New(cfg, client, zap.NewNop())
@@ -115,14 +125,20 @@ func routeRules() []route.Rule {
 func fetchedBatches(tb testing.TB, pc pathCase) (raw []byte, events int64) {
 	tb.Helper()
 	g, build, c := eventgen.New(1, catalog.Default().Entries()), recordbatch.NewBuilder(), recordbatch.NewCompressor()
-	for size := 0; size < fetched; {
+	headers, want := []byte{0}, fetched
+	if pc.large {
+		want = 64 << 20
+		headers = append([]byte{2 * 2, 2 * 6}, "source\x10webhooks"...)
+		headers = append(append(headers, 2*8), "trace-id\x40"+strings.Repeat("0a1b", 8)...)
+	}
+	for size := 0; size < want; {
 		base := events
 		for build.Reset(); build.Len() < pc.perBatch; {
 			ev := g.Next()
 			if ev.Kind == eventgen.Broken && !pc.broken {
 				continue
 			}
-			build.Append(1_700_000_000_000+events, ev.Key, [3][]byte{ev.Value}, []byte{0}, nil, nil)
+			build.Append(1_700_000_000_000+events, ev.Key, [3][]byte{ev.Value}, headers, nil, nil)
 			events++
 		}
 		size += build.RawSize()

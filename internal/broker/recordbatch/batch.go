@@ -14,7 +14,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 )
 
@@ -115,7 +114,7 @@ func Next(buf []byte, b *Batch) (rest []byte, err error) {
 	}
 	h := buf[:size:size]
 	be := binary.BigEndian
-	want, got := be.Uint32(h[atCRC:]), crc32.Checksum(h[atAttributes:], castagnoli())
+	want, got := be.Uint32(h[atCRC:]), checksum(h[atAttributes:])
 	if want != got {
 		return nil, fmt.Errorf("%w: CRC is %08x, header says %08x", ErrCorrupt, got, want)
 	}
@@ -188,9 +187,6 @@ func batchSize(buf []byte) (int, error) {
 	}
 	return int(lengthFrom + length), nil
 }
-
-// castagnoli is the polynomial of the format's checksum. MakeTable keeps it: this is no work.
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // The conversions below read two's complement: nothing can overflow.
 

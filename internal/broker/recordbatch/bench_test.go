@@ -3,7 +3,6 @@ package recordbatch_test
 import (
 	"bytes"
 	"fmt"
-	"hash/crc32"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -107,17 +106,6 @@ func added() []recordbatch.Header {
 		{Name: "hangup-retryable", Value: []byte("true")},
 		{Name: "hangup-not-before", Value: []byte("1795514400000")},
 		{Name: "hangup-catalog", Value: []byte("embedded@1+0123abcd")},
-	}
-}
-
-// BenchmarkCRC is the checksum alone, which Next and Stamp take once each over every byte:
-// the floor of both.
-func BenchmarkCRC(b *testing.B) {
-	raw := rawBatch(b, recordbatch.None, nil)
-	table := crc32.MakeTable(crc32.Castagnoli)
-	b.SetBytes(int64(len(raw)))
-	for b.Loop() {
-		crc32.Checksum(raw, table)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 )
 
@@ -150,7 +149,7 @@ func (b *Builder) Stamp(transactional bool, producerID int64, epoch int16, seque
 	be.PutUint16(h[atProducerEpoch:], uint16(epoch))       //nolint:gosec // as bits
 	be.PutUint32(h[atBaseSequence:], uint32(sequence))     //nolint:gosec // as bits
 	be.PutUint32(h[atCount:], uint32(b.count))             //nolint:gosec // as bits
-	be.PutUint32(h[atCRC:], crc32.Checksum(h[atAttributes:], castagnoli()))
+	be.PutUint32(h[atCRC:], checksum(h[atAttributes:]))
 }
 
 // Bytes is the batch as last stamped. It is valid until the next Append, Seal or Reset.
