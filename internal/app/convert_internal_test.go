@@ -171,3 +171,57 @@ func TestEnrichOptionsWordByWord(t *testing.T) {
 		})
 	}
 }
+
+// TestCallIsLookedAtIfAnybodyWants: what the filter's enricher finds out about a call beside its cause.
+func TestCallIsLookedAtIfAnybodyWants(t *testing.T) {
+	yes := true
+	for name, tc := range map[string]struct {
+		set  func(*config.Config)
+		want bool
+	}{
+		"all members":         {func(*config.Config) {}, true},
+		"members of the code": {func(c *config.Config) { c.Enrich.Fields, c.Enrich.Headers = []string{"code"}, nil }, false},
+		"a header": {func(c *config.Config) {
+			c.Enrich.Fields, c.Enrich.Headers = []string{"code"}, []string{"hangup-retryable"}
+		}, true},
+		"a route by code":      {routed(config.Match{Codes: []config.CodeRange{{From: 1, To: 2}}}), false},
+		"a route by advice":    {routed(config.Match{Retryable: &yes}), true},
+		"a route by direction": {routed(config.Match{Direction: []config.Direction{"inbound"}}), true},
+		"the second of routes": {both(routed(config.Match{Fault: []string{"carrier"}}), routed(config.Match{Retryable: &yes})), true},
+		"the retry loop": {both(routed(config.Match{Fault: []string{"carrier"}}), func(c *config.Config) {
+			c.Retry.Tiers = []config.Tier{{Topic: "wait", Wait: time.Minute}}
+			c.Retry.Due, c.Retry.GaveUp = "due", "gave-up"
+		}), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := minimal()
+			tc.set(cfg)
+			s, err := newSettings(cfg)
+			require.NoError(t, err)
+			r, err := newRules(s)
+			require.NoError(t, err)
+			rec := &enrich.Record{Value: []byte(`{"Direction":"outbound","HangupCauseCode":"3010"}`), TimestampMS: 1}
+			var ofFilter, ofPage enrich.Result
+			r.filter.Enricher.Enrich(rec, &ofFilter)
+			s.enricher.Enrich(rec, &ofPage)
+			require.Equal(t, tc.want, ofFilter.Advice.Retryable)
+			require.True(t, ofPage.Advice.Retryable)
+			require.Equal(t, ofPage.AppendValue(nil), ofFilter.AppendValue(nil))
+		})
+	}
+}
+
+func both(a, b func(*config.Config)) func(*config.Config) {
+	return func(c *config.Config) {
+		a(c)
+		b(c)
+	}
+}
+
+// routed writes only what depends on the code, and adds a route.
+func routed(m config.Match) func(*config.Config) {
+	return func(c *config.Config) {
+		c.Enrich.Fields, c.Enrich.Headers = []string{"code"}, nil
+		c.Routes = append(c.Routes, config.Route{Name: "r", Match: m, Topic: "r"})
+	}
+}

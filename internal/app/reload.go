@@ -264,6 +264,13 @@ func newRules(s *settings) (r roleRules, err error) {
 	if r.filter.Routes, err = Routes(s.cfg); err != nil {
 		return r, &ConfigError{err}
 	}
+	if !slices.ContainsFunc(r.filter.Routes, func(r pipeline.Route) bool { return r.Match.AboutCall() }) {
+		opt := EnrichOptions(s.cfg)
+		opt.WrittenOnly = true // the page's own explains all
+		if r.filter.Enricher, err = enrich.New(s.snap, opt); err != nil {
+			return r, &ConfigError{fmt.Errorf("enrich: %w", err)}
+		}
+	}
 	if s.cfg.Retry.On() {
 		if r.filter.Retry, err = loop(&s.cfg.Retry); err != nil {
 			return r, &ConfigError{fmt.Errorf("retry: %w", err)}

@@ -150,7 +150,10 @@ func makeEnricher(file, format string, overlays []string) (*enrich.Enricher, err
 		return nil, err
 	}
 
-	e, err := enrich.New(snap, app.EnrichOptions(cfg))
+	opt := app.EnrichOptions(cfg)
+	opt.WrittenOnly = true
+
+	e, err := enrich.New(snap, opt)
 	if err != nil {
 		return nil, asConfigError(fmt.Errorf("enrich: %w", err))
 	}

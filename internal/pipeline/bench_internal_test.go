@@ -86,7 +86,7 @@ func newPath(tb testing.TB, pc pathCase) *path {
 	opt := enrich.DefaultOptions()
 	if pc.static {
 		opt.Fields = []string{"code", "known", "name", "sources", "fault", "retry.class", "retry.auto", "catalog"}
-		opt.Headers = []string{"hangup-code"}
+		opt.Headers, opt.WrittenOnly = []string{"hangup-code"}, true
 	}
 	e, err := enrich.New(catalog.Default(), opt)
 	require.NoError(tb, err)

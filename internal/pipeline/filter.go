@@ -16,6 +16,7 @@ import (
 type filter struct {
 	*worker
 
+	attempt recordbatch.HeaderNames
 	raw     enrich.Record
 	result  enrich.Result
 	matched []int // routes that the event goes to
@@ -34,7 +35,10 @@ type filter struct {
 
 // record takes one raw event to the one place it belongs, and its copies to the routes and the retry loop.
 func (f *filter) record(rec *recordbatch.Record) (until int64, err error) {
-	f.raw = enrich.Record{Key: rec.Key, Value: rec.Value, TimestampMS: rec.Timestamp, HeaderAttempt: attemptHeader(rec.Headers)}
+	f.raw = enrich.Record{Key: rec.Key, Value: rec.Value, TimestampMS: rec.Timestamp}
+	if rec.Names&f.attempt != 0 {
+		f.raw.HeaderAttempt = attemptHeader(rec.Headers)
+	}
 	f.rules.Enricher.Enrich(&f.raw, &f.result)
 	f.outgoing(rec)
 	if err := f.place(rec); err != nil {
@@ -57,7 +61,10 @@ func (f *filter) outgoing(rec *recordbatch.Record) {
 	for _, h := range f.result.Headers {
 		f.add = append(f.add, recordbatch.Header{Name: h.Name, Value: h.Value})
 	}
-	f.out.Add, f.out.Drop = f.add, f.result.DropHeaders
+	f.out.Add = f.add
+	if rec.Names&f.rules.added != 0 {
+		f.out.Drop = f.result.DropHeaders
+	}
 }
 
 // place hands the event to where it belongs.

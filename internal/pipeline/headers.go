@@ -18,9 +18,6 @@ const headerRetryID = "hangup-retry-id"
 // attemptHeader finds the last header of that name; nil without one. Headers have been
 // checked by the reader.
 func attemptHeader(raw []byte) (value []byte) {
-	if len(raw) <= 1 { // none: the common case
-		return nil
-	}
 	_ = recordbatch.EachHeader(raw, func(key, v []byte) bool {
 		if string(key) == headerAttempt {
 			value = v

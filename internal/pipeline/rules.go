@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/retry"
 	"github.com/callstream/enricher/internal/route"
 	"github.com/callstream/enricher/pkg/enrich"
@@ -48,7 +49,8 @@ type Route struct {
 type rules struct {
 	Rules
 
-	serial int // later ones have a higher one
+	serial int                     // later ones have a higher one
+	added  recordbatch.HeaderNames // that the enricher adds
 	routes []*target
 	copies []*atomic.Int64 // of each route
 }
@@ -142,6 +144,9 @@ func (p *Pipeline) use(next Rules) {
 	r := &rules{Rules: next, serial: 1}
 	if old := p.rules.Load(); old != nil {
 		r.serial = old.serial + 1
+	}
+	if next.Enricher != nil { // of the filter
+		r.added = recordbatch.NamesOf(next.Enricher.Headers()...)
 	}
 	for _, to := range next.Routes {
 		r.routes = append(r.routes, p.target(to.Topic))

@@ -51,7 +51,7 @@ func newWorker(s *session, part *partition) *worker {
 	if s.p.cfg.Role == Delay {
 		w.handler = newDelay(w)
 	} else {
-		w.handler = &filter{worker: w}
+		w.handler = &filter{worker: w, attempt: recordbatch.NamesOf(headerAttempt)}
 	}
 	return w
 }

@@ -72,6 +72,9 @@ func Compile(r Rule) (*Matcher, error) {
 	return m, nil
 }
 
+// AboutCall tells whether the rule asks for more than an event's outcome and cause: for the advice or the direction.
+func (m *Matcher) AboutCall() bool { return m.retryable != nil || m.directions != nil }
+
 // Matches tells whether an event goes to the route.
 func (m *Matcher) Matches(res *enrich.Result) bool {
 	if !m.anyOutcome && !m.outcomes[res.Outcome] {

@@ -1,6 +1,7 @@
 package route_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +13,12 @@ import (
 
 func results(t *testing.T) map[string]*enrich.Result {
 	t.Helper()
-	e, err := enrich.New(catalog.Default(), enrich.DefaultOptions())
+	return resultsOf(t, enrich.DefaultOptions())
+}
+
+func resultsOf(t *testing.T, opt enrich.Options) map[string]*enrich.Result {
+	t.Helper()
+	e, err := enrich.New(catalog.Default(), opt)
 	require.NoError(t, err)
 	all := map[string]*enrich.Result{}
 	for name, event := range map[string]string{
@@ -36,6 +42,8 @@ func results(t *testing.T) map[string]*enrich.Result {
 
 func TestMatches(t *testing.T) {
 	yes, no := true, false
+	sparing := enrich.DefaultOptions()
+	sparing.Fields, sparing.Headers, sparing.WrittenOnly = []string{"code"}, []string{}, true
 	for name, tc := range map[string]struct {
 		rule route.Rule
 		want []string
@@ -63,6 +71,12 @@ func TestMatches(t *testing.T) {
 				}
 			}
 			require.ElementsMatch(t, tc.want, got)
+			if m.AboutCall() {
+				return
+			}
+			for event, res := range resultsOf(t, sparing) {
+				require.Equal(t, slices.Contains(tc.want, event), m.Matches(res), "%s, of which nothing is known but its cause", event)
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"math/bits"
+	"reflect"
 	"slices"
 
 	"github.com/callstream/enricher/pkg/catalog"
@@ -39,6 +40,26 @@ func (e *Enricher) newCause(entry *catalog.Entry, reason Reason, fields map[stri
 	}
 
 	return c
+}
+
+// writesCall reports whether anything that is written depends on the call and not on its cause alone.
+func (e *Enricher) writesCall() bool {
+	causes := append(slices.Clone(e.causes.slots), e.unknownCode, e.badCode, e.unknownName)
+
+	return slices.ContainsFunc(causes, func(c *cause) bool { return c != nil && (dependOnCall(&c.byCode) || dependOnCall(&c.byName)) })
+}
+
+func dependOnCall(of *[numKinds]output) bool {
+	for k := range of {
+		if !reflect.DeepEqual(of[k], of[0]) { // what is advised shows in what is written
+			return true
+		}
+	}
+
+	aboutCall := func(what slot) bool { return what != slotNone && what != slotCode && what != slotRaw }
+
+	return slices.ContainsFunc(of[0].object, func(s segment) bool { return aboutCall(s.gap) }) ||
+		slices.ContainsFunc(of[0].headers.gaps, func(g headerGap) bool { return aboutCall(g.what) })
 }
 
 // output chooses what is written about the event.

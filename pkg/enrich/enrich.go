@@ -112,6 +112,7 @@ type Enricher struct {
 	// separator is the length of what a template begins with: comma and key.
 	separator int
 	retryID   bool // somebody wants Result.RetryID
+	call      bool // somebody wants what a Result says about the call
 }
 
 // Catalog is what an Enricher asks of a catalog. *catalog.Snapshot is one.
@@ -145,7 +146,7 @@ func New(snap *catalog.Snapshot, opt Options) (*Enricher, error) {
 func NewFrom(snap Catalog, opt Options) (*Enricher, error) {
 	opt = opt.clone()
 	fields, errs := opt.check(snap)
-	find, pathErrs := newFinder(&opt)
+	find, pathErrs := newFinder(&opt, true)
 
 	if errs = append(errs, pathErrs...); len(errs) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, errors.Join(errs...))
@@ -176,8 +177,15 @@ func NewFrom(snap Catalog, opt Options) (*Enricher, error) {
 		e.causes.put(e.newCause(&entries[i], "", fields))
 	}
 
+	if e.call = !opt.WrittenOnly || opt.RetryID || e.writesCall(); !e.call {
+		e.find, _ = newFinder(&opt, false) // its mistakes are known
+	}
+
 	return e, nil
 }
+
+// Headers names the headers that are added, and removed where they stood before. Do not change it.
+func (e *Enricher) Headers() []string { return e.headers }
 
 // Enrich reads one event and fills res. What is wrong with an event is an
 // outcome, never an error.
@@ -196,7 +204,9 @@ func (e *Enricher) Enrich(rec *Record, res *Result) {
 	}
 
 	ev := event{text: textOf(v.value[v.base:]), doc: &res.scratch.doc}
-	e.describe(&ev, rec, res)
+	if e.call {
+		e.describe(&ev, rec, res)
+	}
 
 	if !e.identify(&ev, res) {
 		res.Outcome = NoCode
@@ -205,7 +215,9 @@ func (e *Enricher) Enrich(rec *Record, res *Result) {
 		return
 	}
 
-	e.advise(rec, res)
+	if e.call {
+		e.advise(rec, res)
+	}
 
 	if e.retryID && res.Advice.Retryable {
 		res.identifyRetry(v)

@@ -34,14 +34,18 @@ type place struct {
 	slot int // key of the scan; -1: gjson finds it
 }
 
-// newFinder prepares the paths of opt, and gives every mistake in them.
-func newFinder(opt *Options) (*finder, []error) {
+// newFinder prepares the paths of opt, and gives every mistake in them. Without call, only those of
+// the cause are looked for.
+func newFinder(opt *Options, call bool) (*finder, []error) {
 	f := &finder{}
 	names := []string{opt.Field}
 
 	var errs []error
 
 	for _, it := range f.fields(opt) {
+		wanted := call || it.field == &f.foreign || it.field == &f.code || it.field == &f.name
+		known := len(names)
+
 		for i, path := range it.paths {
 			p, err := newPlace(path, opt.Field, &names)
 			if err != nil {
@@ -50,7 +54,13 @@ func newFinder(opt *Options) (*finder, []error) {
 				continue
 			}
 
-			it.field.add(p)
+			if wanted {
+				it.field.add(p)
+			}
+		}
+
+		if !wanted {
+			names = names[:known]
 		}
 	}
 

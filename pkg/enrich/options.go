@@ -47,6 +47,10 @@ type Options struct {
 	// RetryID fills Result.RetryID also if neither the member retry.retry_id nor the header
 	// hangup-retry-id is written, which want it as well.
 	RetryID bool
+	// WrittenOnly leaves alone what is neither written nor wanted by RetryID. If all members and headers that are
+	// written depend on the code or the name alone, the call is not looked at: Direction, Answered, BLeg, Attempt,
+	// AttemptEvidence, CallID, EventType and Advice of a Result stay empty.
+	WrittenOnly bool
 	// RedialAnswered allows calls that were answered to be dialled again.
 	RedialAnswered bool
 	// RedialBLegs allows B legs to be dialled again.

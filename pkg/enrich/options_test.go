@@ -1,12 +1,14 @@
 package enrich_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
@@ -212,4 +214,58 @@ func TestVocabulary(t *testing.T) {
 	require.Equal(t, "outcome_9", enrich.Outcome(9).String())
 	require.Len(t, enrich.Reasons(), 13)
 	require.Len(t, enrich.AdviceReasons(), 16)
+}
+
+// TestWrittenOnly: what is written is the same, for each member and each header alone and every event of testdata; and the
+// call is looked at if one of them depends on it.
+func TestWrittenOnly(t *testing.T) {
+	t.Parallel()
+
+	aboutCall := []string{
+		"retry.retryable", "retry.delay_s", "retry.not_before", "retry.attempt", "retry.attempt_evidence", "retry.retry_id", "retry.reason",
+		"hangup-retryable", "hangup-not-before", "hangup-retry-id",
+	}
+	options := map[string]enrich.Options{}
+
+	for _, m := range enrich.Members() {
+		o := enrich.DefaultOptions()
+		o.Fields, o.Headers = []string{m.Name}, []string{}
+		options[m.Name] = o
+	}
+
+	for _, h := range enrich.HeaderNames() {
+		o := enrich.DefaultOptions()
+		o.Fields, o.Headers = []string{"code"}, []string{h}
+		options[h] = o
+	}
+
+	for name, opt := range options {
+		all, err := enrich.New(catalog.Default(), opt)
+		require.NoError(t, err)
+
+		opt.WrittenOnly = true
+		sparing, err := enrich.New(catalog.Default(), opt)
+		require.NoError(t, err)
+
+		opt.RetryID = true
+		forLoop, err := enrich.New(catalog.Default(), opt)
+		require.NoError(t, err)
+
+		for _, file := range eventFiles(t) {
+			value := string(readEvent(t, file))
+			want, got, loop := run(all, value), run(sparing, value), run(forLoop, value)
+			require.Equal(t, want.Outcome, got.Outcome, "%s %s", name, file)
+			require.Equal(t, valueOf(want), valueOf(got), "%s %s", name, file)
+			require.Equal(t, want.Headers, got.Headers, "%s %s", name, file)
+			require.Equal(t, want.DropHeaders, got.DropHeaders, "%s %s", name, file)
+			require.Equal(t, want.Advice, loop.Advice, "%s %s", name, file)
+
+			if slices.Contains(aboutCall, name) {
+				require.Equal(t, want.Advice, got.Advice, "%s %s", name, file)
+			} else {
+				require.Equal(t, enrich.Advice{NotBeforeMS: -1}, got.Advice, "%s %s", name, file)
+				require.Empty(t, got.Direction, "%s %s", name, file)
+			}
+		}
+	}
 }

@@ -29,12 +29,45 @@ func EachHeader(raw []byte, f func(key, value []byte) bool) error {
 	return endOfHeaders(raw, i)
 }
 
-// ValidateHeaders checks that raw holds exactly the headers it says. The error wraps ErrCorrupt.
-func ValidateHeaders(raw []byte) error {
-	if len(raw) == 1 && raw[0] == 0 {
-		return nil
+// HeaderNames tells which header names may be among some, and which are not: one bit for several names. So
+// a look decides that most records have none of those that somebody looks for.
+type HeaderNames uint64
+
+// NamesOf is the set of names.
+func NamesOf(names ...string) (set HeaderNames) {
+	for _, name := range names {
+		set |= nameBit([]byte(name))
 	}
-	return EachHeader(raw, func(_, _ []byte) bool { return true })
+	return set
+}
+
+// nameBit goes by length and first letter.
+func nameBit(name []byte) HeaderNames {
+	bit := uint(len(name))
+	if len(name) > 0 {
+		bit += uint(name[0])
+	}
+	return 1 << (bit & 63) //nolint:mnd // bits of a word
+}
+
+// ValidateHeaders checks that raw holds exactly the headers it says, and gives the set of their names. The
+// error wraps ErrCorrupt.
+func ValidateHeaders(raw []byte) (names HeaderNames, err error) {
+	if len(raw) == 1 && raw[0] == 0 {
+		return 0, nil
+	}
+	count, i, err := headerCount(raw)
+	if err != nil {
+		return 0, err
+	}
+	var h header
+	for ; count > 0; count-- {
+		if i, err = h.read(raw, i); err != nil {
+			return 0, err
+		}
+		names |= nameBit(h.key)
+	}
+	return names, endOfHeaders(raw, i)
 }
 
 // minHeader is the least a header takes: two lengths.
@@ -61,6 +94,12 @@ type header struct{ key, value []byte }
 
 // read reads the header at raw[i:] and returns the index after it.
 func (h *header) read(raw []byte, i int) (next int, err error) {
+	if name := short(raw, i); name > i { // as most
+		if value := short(raw, name); value > name {
+			h.key, h.value = raw[i+1:name:name], raw[name+1:value:value]
+			return value, nil
+		}
+	}
 	if h.key, i = lengthPrefixed(raw, i); i < 0 || h.key == nil {
 		return 0, fmt.Errorf("%w: header name does not fit the record", ErrCorrupt)
 	}
@@ -82,4 +121,15 @@ func lengthPrefixed(b []byte, i int) (v []byte, next int) {
 	default:
 		return b[i : i+n : i+n], i + n
 	}
+}
+
+// short gives the index after the text at b[i:] if its length, 0 to 63, is one byte, and it fits; else 0.
+func short(b []byte, i int) (next int) {
+	if uint(i) >= uint(len(b)) {
+		return 0
+	}
+	if c := int(b[i]); c&(more|1) == 0 && c>>1 < len(b)-i {
+		return i + 1 + c>>1
+	}
+	return 0
 }

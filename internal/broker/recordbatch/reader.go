@@ -5,10 +5,11 @@ import "fmt"
 // Record is one record of a batch. Its slices alias the payload it was read from.
 type Record struct {
 	Offset    int64
-	Timestamp int64  // milliseconds since 1970; -1: none
-	Key       []byte // nil is null
-	Value     []byte // nil is null: a tombstone
-	Headers   []byte // raw, see EachHeader; always valid and never empty
+	Timestamp int64       // milliseconds since 1970; -1: none
+	Key       []byte      // nil is null
+	Value     []byte      // nil is null: a tombstone
+	Headers   []byte      // raw, see EachHeader; always valid and never empty
+	Names     HeaderNames // of Headers
 }
 
 // Reader walks the records of one batch. It trusts nothing: lengths, counts and
@@ -80,7 +81,8 @@ func (r *Reader) body(p []byte, rec *Record) bool {
 		return r.fail("its value does not fit")
 	}
 	rec.Headers = p[i:]
-	if err := ValidateHeaders(rec.Headers); err != nil {
+	var err error
+	if rec.Names, err = ValidateHeaders(rec.Headers); err != nil {
 		r.err = fmt.Errorf("record %d of %d: %w", r.read+1, r.count, err)
 		return false
 	}

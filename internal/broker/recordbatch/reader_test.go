@@ -3,6 +3,7 @@ package recordbatch_test
 import (
 	"encoding/binary"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -144,8 +145,35 @@ func TestEachHeaderStops(t *testing.T) {
 	require.Equal(t, []string{"a=b"}, seen)
 
 	headers[0] = 4 // two
-	require.NoError(t, recordbatch.ValidateHeaders(headers))
-	require.ErrorIs(t, recordbatch.ValidateHeaders(append(headers, 0)), recordbatch.ErrCorrupt)
-	require.ErrorIs(t, recordbatch.ValidateHeaders(nil), recordbatch.ErrCorrupt)
-	require.NoError(t, recordbatch.ValidateHeaders([]byte{0}))
+	validate := func(raw []byte) error {
+		_, err := recordbatch.ValidateHeaders(raw)
+		return err
+	}
+	require.NoError(t, validate(headers))
+	require.ErrorIs(t, validate(append(headers, 0)), recordbatch.ErrCorrupt)
+	require.ErrorIs(t, validate(nil), recordbatch.ErrCorrupt)
+	require.NoError(t, validate([]byte{0}))
+}
+
+// TestHeaderNames: a set never leaves out a name that is among the headers, and tells most others from them.
+func TestHeaderNames(t *testing.T) {
+	names := []string{"", "a", "source", "trace-id", "traceparent", "hangup-code", "hangup-attempt", strings.Repeat("n", 63), strings.Repeat("n", 64), strings.Repeat("n", 200), "é"}
+	for i, one := range names {
+		for _, other := range names {
+			raw := v(2)
+			for _, name := range []string{one, other} {
+				raw = append(append(raw, v(int64(len(name)))...), name...)
+				raw = append(append(raw, v(int64(len(name)))...), name...)
+			}
+			got, err := recordbatch.ValidateHeaders(raw)
+			require.NoError(t, err)
+			require.Equal(t, recordbatch.NamesOf(one, other), got)
+			require.NotZero(t, got&recordbatch.NamesOf(one))
+			require.NotZero(t, got&recordbatch.NamesOf(other))
+		}
+		none, err := recordbatch.ValidateHeaders([]byte{0})
+		require.NoError(t, err)
+		require.Zero(t, none&recordbatch.NamesOf(names[i]))
+	}
+	require.Zero(t, recordbatch.NamesOf("source", "trace-id", "traceparent")&recordbatch.NamesOf("hangup-code", "hangup-attempt"))
 }
