@@ -311,7 +311,7 @@ func readInto(r io.Reader, buf []byte, n int) ([]byte, error) {
 
 // roundUp makes the sizes of buffers few, so that one serves the next answer as well.
 func roundUp(n int) int {
-	const step = 64 << 10
+	const step = 256 << 10
 	if n < step {
 		return n
 	}

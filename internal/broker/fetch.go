@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -70,18 +71,21 @@ func (r *FetchResponse) Release() {
 	}
 }
 
-// FetchBuffers is a small stock of response buffers, and keeps the account of those in use. A
-// channel, unlike a sync.Pool, keeps them over garbage collections and bounds how many there are.
+// FetchBuffers is a stock of response buffers, and keeps the account of those in use. A sync.Pool would lose
+// them with each garbage collection.
 type FetchBuffers struct {
-	free   chan []byte
 	budget int64
 	held   atomic.Int64  // bytes of answers that are in use
 	room   chan struct{} // some have been given back
+
+	mu   sync.Mutex
+	free [][]byte
+	idle int64 // bytes of those in free
 }
 
-// NewFetchBuffers makes a stock that keeps at most n idle buffers. budget, in bytes, is for Wait.
-func NewFetchBuffers(n int, budget int64) *FetchBuffers {
-	return &FetchBuffers{free: make(chan []byte, n), budget: budget, room: make(chan struct{}, 1)}
+// NewFetchBuffers makes a stock. budget, in bytes, is for Wait, and bounds what is kept.
+func NewFetchBuffers(budget int64) *FetchBuffers {
+	return &FetchBuffers{budget: budget, room: make(chan struct{}, 1)}
 }
 
 // Wait waits until answers in use take less than the budget, so that each fetcher goes over it by one
@@ -99,28 +103,30 @@ func (s *FetchBuffers) Wait(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
+// get takes the buffer that was given back last: some of it may still be in a cache.
 func (s *FetchBuffers) get() []byte {
-	select {
-	case b := <-s.free:
-		return b
-	default:
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.free)
+	if n == 0 {
 		return nil
 	}
+	b := s.free[n-1]
+	s.free = s.free[:n-1]
+	s.idle -= int64(cap(b))
+	return b
 }
 
 func (s *FetchBuffers) hold(b []byte) { s.held.Add(int64(cap(b))) }
 
-// keptBuffer is the largest buffer that is kept: one answer of 200 MB shall not hold as much for ever.
-const keptBuffer = 2 * trusted
-
 func (s *FetchBuffers) put(b []byte) {
 	s.held.Add(-int64(cap(b)))
-	if cap(b) <= keptBuffer {
-		select {
-		case s.free <- b:
-		default:
-		}
+	s.mu.Lock()
+	if s.idle+int64(cap(b)) <= s.budget {
+		s.free = append(s.free, b)
+		s.idle += int64(cap(b))
 	}
+	s.mu.Unlock()
 	signal(s.room)
 }
 

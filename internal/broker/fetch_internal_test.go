@@ -13,7 +13,7 @@ import (
 // there is room, however few answers come back.
 func TestFetchBuffersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewFetchBuffers(1, 100)
+		s := NewFetchBuffers(100)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		require.True(t, s.Wait(ctx))
@@ -52,7 +52,12 @@ func TestReadInto(t *testing.T) {
 	got, err := readInto(bytes.NewReader(make([]byte, 70<<10)), nil, 70<<10)
 	require.NoError(t, err)
 	require.Len(t, got, 70<<10)
-	require.Equal(t, 128<<10, cap(got))
+	require.Equal(t, 70<<10, cap(got))
+
+	got, err = readInto(bytes.NewReader(make([]byte, 270<<10)), got, 270<<10)
+	require.NoError(t, err)
+	require.Len(t, got, 270<<10)
+	require.Equal(t, 512<<10, cap(got))
 
 	again, err := readInto(bytes.NewReader([]byte("abc")), got, 3)
 	require.NoError(t, err)
@@ -67,4 +72,25 @@ func TestReadInto(t *testing.T) {
 	whole, err := readInto(bytes.NewReader(large), nil, len(large))
 	require.NoError(t, err)
 	require.Equal(t, large, whole)
+}
+
+// TestFetchBuffersAreUsedAgain: the last one given back first, and as many as the budget has room for.
+func TestFetchBuffersAreUsedAgain(t *testing.T) {
+	s := NewFetchBuffers(100)
+	require.Nil(t, s.get())
+	first, second, third := make([]byte, 40), make([]byte, 50), make([]byte, 60)
+	for _, b := range [][]byte{first, second, third} {
+		s.hold(b)
+	}
+	for _, b := range [][]byte{first, second, third} {
+		s.put(b) // the third would be too much
+	}
+	require.Same(t, &second[0], &s.get()[0])
+	require.Same(t, &first[0], &s.get()[0])
+	require.Nil(t, s.get())
+	s.hold(third)
+	s.put(third)
+	require.Same(t, &third[0], &s.get()[0])
+	require.Zero(t, s.held.Load())
+	require.Zero(t, s.idle)
 }

@@ -171,7 +171,7 @@ func TestHostileAnswers(t *testing.T) {
 			return err
 		}},
 		"records": {kmsg.Fetch, func(ctx context.Context, c *broker.Client) error {
-			pool := broker.NewFetchBuffers(1, 1<<20)
+			pool := broker.NewFetchBuffers(1 << 20)
 			_, err := c.Fetch(ctx, &broker.FetchRequest{
 				Node: 0, MaxWait: time.Millisecond, MaxBytes: 1 << 20,
 				Partitions: []broker.FetchPartition{{TopicPartition: tp, MaxBytes: 1 << 20}},

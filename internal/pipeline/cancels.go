@@ -34,7 +34,7 @@ func (p *Pipeline) followCancels(ctx, work context.Context) (*sync.WaitGroup, er
 		return &following, nil
 	}
 	f := &follower{
-		p: p, buffers: broker.NewFetchBuffers(1, fetchBudget), unpack: recordbatch.NewDecompressor(0), quiet: broker.NewQuiet(p.log),
+		p: p, buffers: broker.NewFetchBuffers(fetchBudget), unpack: recordbatch.NewDecompressor(0), quiet: broker.NewQuiet(p.log),
 	}
 	if err := f.begin(ctx); err != nil {
 		return &following, fmt.Errorf("read %s: %w", p.cfg.Retry.Cancels, err)

@@ -18,7 +18,6 @@ const (
 	fetchWaitShort = 10 * time.Millisecond  // while partitions are left out because their workers are behind
 	fetchMaxBytes  = 2 << 20                // of one answer
 	fetchBudget    = 8 * fetchMaxBytes      // of answers that workers are not done with
-	idleBuffers    = 4
 	leaderCheck    = 250 * time.Millisecond
 	retryPause     = 100 * time.Millisecond
 	doubtTimeout   = 3 * time.Second

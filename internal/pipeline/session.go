@@ -96,7 +96,7 @@ func (p *Pipeline) session(ctx, gen context.Context, a *broker.Assignment, offse
 	s := &session{
 		p: p, a: a, offsets: offsets, fetch: fetch, stopFetch: stopFetch, work: work,
 		parts: map[broker.TopicPartition]*partition{}, failed: make(chan struct{}),
-		buffers: broker.NewFetchBuffers(idleBuffers, fetchBudget), fetchers: map[int32]chan struct{}{},
+		buffers: broker.NewFetchBuffers(fetchBudget), fetchers: map[int32]chan struct{}{},
 	}
 	if err := s.begin(); err != nil {
 		if fetch.Err() != nil {

@@ -89,10 +89,12 @@ func (r *Result) situation() situation {
 
 // settle asks the rules beforehand, once for each situation in which c may be found: there are few.
 func (e *Enricher) settle(c *cause, reason Reason) {
+	r := &Result{Reason: reason, Entry: c.entry}
+	r.scratch.cause = c
+
 	for s := range situation(numSituations) {
-		r := &Result{Reason: reason, Entry: c.entry, Answered: s&1 != 0, BLeg: s&2 != 0}
+		r.Answered, r.BLeg = s&1 != 0, s&2 != 0
 		r.Direction = [...]catalog.Direction{"", catalog.Outbound, catalog.Inbound}[s>>3]
-		r.scratch.cause = c
 
 		if c.entry != nil {
 			r.Attempt = c.entry.Retry.MaxRetries + int(s>>2&1)

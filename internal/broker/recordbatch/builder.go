@@ -37,7 +37,7 @@ func NewBuilder() *Builder {
 	return &Builder{raw: make([]byte, Room+HeaderSize)}
 }
 
-// Expect tells at which Size the batch will be closed: its buffer, which doubles as it grows, stops
+// Expect tells at which Size the batch will be closed: its buffer, which grows in steps, stops
 // there. A batch that grows on all the same is right too.
 func (b *Builder) Expect(size int) { b.expect = Room + size + maxVarint }
 
@@ -83,10 +83,10 @@ func (b *Builder) Append(timestamp int64, key []byte, value [3][]byte, headers [
 	b.count++
 }
 
-// enlarge doubles the capacity, at least to need and no further than to expected: append's own steps
+// enlarge makes the capacity four times as large, at least need and no more than expected: append's own steps
 // of a quarter would copy a large batch ten times on its way up.
 func enlarge(d []byte, need, expected int) []byte {
-	size := max(2*cap(d), smallest)
+	size := max(4*cap(d), smallest)
 	if expected > 0 {
 		size = min(size, expected)
 	}
