@@ -390,7 +390,7 @@ func (p *Producer) enqueue(q *Queue) {
 		signal(p.seek)
 		return
 	}
-	p.sender(q.node).add(q)
+	p.sender(q.node).add(q, time.Now())
 }
 
 // full tells the sender that a queue has a batch worth sending at once. It is called

@@ -24,12 +24,19 @@ type sender struct {
 	wake   chan struct{} // something was added
 	urgent chan struct{} // do not linger
 
-	mu     sync.Mutex
-	queues []*Queue
+	mu      sync.Mutex
+	queues  []*Queue
+	waiting time.Time // since when the first of them, and perhaps longer than that
+
+	begun time.Time // when the round in hand began; run's own
 }
 
-func (s *sender) add(q *Queue) {
+// add puts a queue into the next round. Its first record has waited since some time.
+func (s *sender) add(q *Queue, since time.Time) {
 	s.mu.Lock()
+	if len(s.queues) == 0 || since.Before(s.waiting) {
+		s.waiting = since
+	}
 	s.queues = append(s.queues, q)
 	s.mu.Unlock()
 	signal(s.wake)
@@ -71,12 +78,18 @@ func (s *sender) run(ctx context.Context) {
 }
 
 // linger waits a little for more records, so that a slow stream does not pay a
-// request for each event.
+// request for each event. What came while the last request was out has waited already.
 func (s *sender) linger(ctx context.Context) {
 	if s.p.cfg.Linger <= 0 || s.p.draining.Load() {
 		return
 	}
-	t := time.NewTimer(s.p.cfg.Linger)
+	s.mu.Lock()
+	rest := s.p.cfg.Linger - time.Since(s.waiting)
+	s.mu.Unlock()
+	if rest <= 0 {
+		return
+	}
+	t := time.NewTimer(rest)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -92,6 +105,7 @@ func (s *sender) round(ctx context.Context) error {
 	queues := s.queues
 	s.queues = nil
 	s.mu.Unlock()
+	s.begun = time.Now()
 	if len(queues) == 0 {
 		return nil
 	}
@@ -107,7 +121,7 @@ func (s *sender) round(ctx context.Context) error {
 	}
 	if err := s.p.ids.prepare(ctx, x.parts); err != nil {
 		for _, p := range x.parts {
-			s.add(p.queue)
+			s.add(p.queue, s.begun)
 		}
 		return s.refused(err)
 	}
@@ -167,7 +181,7 @@ func (s *sender) refused(err error) error {
 
 func (s *sender) putBack(queues []*Queue) {
 	for _, q := range queues {
-		s.add(q)
+		s.add(q, s.begun)
 	}
 }
 
@@ -213,7 +227,7 @@ func (s *sender) settleOne(p producePart, code int16, message string, id identit
 	if k == 0 || k == kafka.DuplicateSequenceNumber { // the latter: it is in already, an acknowledgement was lost
 		q.done(p.batch)
 		if q.release() {
-			s.add(q)
+			s.add(q, s.begun)
 		}
 		return nil
 	}
@@ -226,10 +240,10 @@ func (s *sender) settleOne(p producePart, code int16, message string, id identit
 		if err := s.p.ids.renew(id.serial, k); err != nil {
 			s.p.interrupt(fmt.Errorf("produce to %s: %w", where, err))
 		}
-		s.add(q)
+		s.add(q, s.begun)
 		return fmt.Errorf("%s: %w", where, k)
 	case k == kafka.ConcurrentTransactions:
-		s.add(q)
+		s.add(q, s.begun)
 		return fmt.Errorf("%s: %w", where, k)
 	case k == kafka.MessageSizeTooLarge || k == kafka.RecordListTooLarge:
 		return s.split(p, k)
@@ -257,7 +271,7 @@ func (s *sender) split(p producePart, k kafka.Error) error {
 		err = fmt.Errorf("produce to %s/%d: %w", p.queue.Topic, p.queue.Partition, k)
 		s.p.refuse(p.queue.Topic, p.batch.build.RawSize())
 		s.p.interrupt(err)
-		s.add(p.queue)
+		s.add(p.queue, s.begun)
 		return err
 	case err != nil:
 		s.p.fail(fmt.Errorf("produce to %s/%d: %w", p.queue.Topic, p.queue.Partition, err))
@@ -271,7 +285,7 @@ func (s *sender) split(p producePart, k kafka.Error) error {
 		}
 	}
 	p.queue.replace(p.batch, first, second)
-	s.add(p.queue)
+	s.add(p.queue, s.begun)
 	return nil
 }
 
