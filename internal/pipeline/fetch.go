@@ -17,7 +17,7 @@ const (
 	fetchWait      = 500 * time.Millisecond // an idle request
 	fetchWaitShort = 10 * time.Millisecond  // while partitions are left out because their workers are behind
 	fetchMaxBytes  = 2 << 20                // of one answer
-	fetchBudget    = 8 * fetchMaxBytes      // of answers that workers are not done with
+	fetchBudget    = 4 * fetchMaxBytes      // of answers that workers are not done with
 	leaderCheck    = 250 * time.Millisecond
 	retryPause     = 100 * time.Millisecond
 	doubtTimeout   = 3 * time.Second
