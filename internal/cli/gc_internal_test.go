@@ -29,7 +29,7 @@ func TestTuneGC(t *testing.T) { //nolint:paralleltest // it is about the whole p
 		s := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 		metrics.Read(s)
 
-		return int(s[0].Value.Uint64()) //nolint:gosec // some hundreds
+		return int(s[0].Value.Uint64())
 	}
 	settles := func(at func(percent int) bool) {
 		require.Eventually(t, func() bool {

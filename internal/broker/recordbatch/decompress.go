@@ -88,6 +88,9 @@ func (d *Decompressor) decompressGzip(src, dst []byte) ([]byte, error) {
 }
 
 func (d *Decompressor) decompressLZ4(src, dst []byte) ([]byte, error) {
+	if out, err := d.lz4Blocks(src, dst); err == nil || errors.Is(err, errOverLimit) {
+		return out, err
+	}
 	d.src.Reset(src)
 	if d.lz4 == nil {
 		d.lz4 = lz4.NewReader(&d.src) // without concurrency, which is its default
@@ -95,6 +98,83 @@ func (d *Decompressor) decompressLZ4(src, dst []byte) ([]byte, error) {
 		d.lz4.Reset(&d.src)
 	}
 	return d.readAll(d.lz4, dst)
+}
+
+// A frame's descriptor, as https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md has it.
+const (
+	lz4Magic       = "\x04\x22\x4d\x18"
+	lz4Independent = 0x60 // version 1, blocks that do not depend on each other
+	lz4WithSize    = 0x08 // the content's size follows, in eight bytes
+	lz4WithSum     = 0x04 // a checksum of the content stands at the end, in four bytes
+	lz4Raw         = 1 << 31
+	lz4MaxRatio    = 255 // bytes that one can stand for
+)
+
+var errOtherLZ4 = errors.New("a frame for the library's reader")
+
+// lz4Blocks unpacks a single frame of the kind that Kafka's clients write, each block into its place. It leaves all
+// other frames to the library, broken ones among them, whose errors it words. A checksum of the
+// content is passed over, as Java's consumer does it: that of the batch covers the same bytes.
+func (d *Decompressor) lz4Blocks(src, dst []byte) ([]byte, error) {
+	const head = len(lz4Magic) + 2 // flags and block size; a byte of checksum follows
+	if len(src) < head+1 || string(src[:len(lz4Magic)]) != lz4Magic || src[4]&^(lz4WithSize|lz4WithSum) != lz4Independent {
+		return nil, errOtherLZ4
+	}
+	kind := src[5] >> 4 //nolint:mnd // 4 to 7: 64 KiB to 4 MiB
+	if kind < 4 || kind > 7 || src[5]&0x0f != 0 {
+		return nil, errOtherLZ4
+	}
+	largest, end := 1<<(2*kind+8), 0
+	at := head + 1
+	if src[4]&lz4WithSize != 0 {
+		at += 8
+	}
+	if src[4]&lz4WithSum != 0 {
+		end = 4
+	}
+	for len(src)-at >= chunkLength {
+		n := binary.LittleEndian.Uint32(src[at:])
+		at += chunkLength
+		if n == 0 {
+			if len(src)-at != end {
+				return nil, errOtherLZ4
+			}
+			return dst, nil
+		}
+		raw := n&lz4Raw != 0
+		size := int(n &^ lz4Raw)
+		if size > len(src)-at || size > largest {
+			return nil, errOtherLZ4
+		}
+		block := src[at : at+size]
+		at += size
+		if raw {
+			dst = append(d.room(dst, size), block...)
+		} else {
+			var err error
+			if dst, err = d.lz4Block(dst, block, largest); err != nil {
+				return nil, err
+			}
+		}
+		if len(dst) > d.limit {
+			return nil, errOverLimit
+		}
+	}
+	return nil, errOtherLZ4
+}
+
+// lz4Block unpacks a block behind what dst holds. Events seldom shrink to less than an eighth, so there is room for that first,
+// and then for as much as the block can hold.
+func (d *Decompressor) lz4Block(dst, block []byte, largest int) ([]byte, error) {
+	const usual = 8
+	for _, ratio := range []int{usual, lz4MaxRatio} {
+		dst = d.room(dst, min(largest, ratio*len(block)))
+		n, err := lz4.UncompressBlock(block, dst[len(dst):min(cap(dst), len(dst)+largest)])
+		if err == nil {
+			return dst[:len(dst)+n], nil
+		}
+	}
+	return nil, errOtherLZ4
 }
 
 // readChunk is the least room for a read: an LZ4 block that fits is unpacked in place.
