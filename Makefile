@@ -105,7 +105,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s)
 # BENCH_FLAGS go to the program: -only throughput,latency -who 'enricher-*,franz-*' -rounds 3 -docs DIR and others; see
 # bin/bench -help.
 .PHONY: bench
-bench: bench-build ## Measure beside other programs on a real Kafka, in 55 minutes; writes docs/benchmarks.md and docs/scaling.md
+bench: bench-build ## Measure beside other programs on a real Kafka, in 40 minutes; writes docs/benchmarks.md and docs/scaling.md
 	bin/bench -root . $(BENCH_FLAGS)
 
 .PHONY: bench-smoke

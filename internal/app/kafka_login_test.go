@@ -238,6 +238,7 @@ func refusedLogins(t *testing.T, c *kafkatest.Secure) {
 	good := ways(t, c)
 	stranger := kafkatest.NewAuthority(t, "stranger")
 	theirs := stranger.Issue(t, "enricher")
+	over := c.CA.IssueFor(t, "enricher", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
 	change := func(name string, edit func(*way)) way {
 		w := good[name]
 		edit(&w)
@@ -250,8 +251,10 @@ func refusedLogins(t *testing.T, c *kafkatest.Secure) {
 	}{
 		"wrong CA":             {change("TLS", func(w *way) { w.tls.CAFile = stranger.File }), []string{`signed by an unknown authority, "CN=cluster"`, "kafka.tls.ca_file"}},
 		"wrong host":           {change("TLS", func(w *way) { w.tls.ServerName = "kafka.example" }), []string{"its certificate is for localhost, 127.0.0.1, not for", "kafka.tls.server_name"}},
+		"expired":              {change("TLS", func(w *way) { w.listener = kafkatest.Expired }), []string{"its certificate expired at ", "renew it on the broker"}},
 		"no certificate":       {change("mTLS", func(w *way) { w.tls.CertFile, w.tls.KeyFile = "", "" }), []string{"client certificate", "kafka.tls.cert_file"}},
 		"foreign certificate":  {change("mTLS", func(w *way) { w.tls.CertFile, w.tls.KeyFile = theirs.File, theirs.KeyFile }), []string{"does not take the certificate", "kafka.tls.cert_file"}},
+		"expired certificate":  {change("mTLS", func(w *way) { w.tls.CertFile, w.tls.KeyFile = over.File, over.KeyFile }), []string{"does not take the certificate", "kafka.tls.cert_file"}},
 		"wrong password":       {change("PLAIN", func(w *way) { w.sasl.PasswordFile = kafkatest.Secret(t, "hunter2") }), []string{`refuses the login of "alice" by PLAIN`, "kafka.sasl.password"}},
 		"wrong SCRAM password": {change("SCRAM-SHA-512", func(w *way) { w.sasl.PasswordFile = kafkatest.Secret(t, "hunter2") }), []string{`refuses the login of "alice" by SCRAM-SHA-512`, "kafka.sasl.password"}},
 		"expired token":        {change("OAUTHBEARER, file", func(w *way) { w.sasl.TokenFile = kafkatest.Secret(t, kafkatest.Token(t, "hunter2", -time.Hour)) }), []string{"refuses the login by OAUTHBEARER", "kafka.sasl.token_file", "invalid_token"}},

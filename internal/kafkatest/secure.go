@@ -21,6 +21,7 @@ const (
 	MTLS     = "MTLS"     // encrypted, with client certificates
 	Login    = "LOGIN"    // encrypted, with each of the mechanisms
 	Unsealed = "UNSEALED" // PLAIN in the clear
+	Expired  = "EXPIRED"  // encrypted, by a certificate whose time is over
 )
 
 // User is who may log in by a password, at a cluster that StartSecure has started. The subject of a
@@ -42,6 +43,7 @@ func StartSecure(tb testing.TB, properties map[string]string) *Secure {
 	tb.Helper()
 	ca := NewAuthority(tb, "cluster")
 	broker := ca.Issue(tb, "broker", "127.0.0.1", "localhost")
+	expired := ca.IssueFor(tb, "broker", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour), "127.0.0.1", "localhost")
 	const (
 		modules = "org.apache.kafka.common.security."
 		login   = "listener.name.login."
@@ -50,6 +52,7 @@ func StartSecure(tb testing.TB, properties map[string]string) *Secure {
 	all := map[string]string{
 		"ssl.keystore.type": "PEM", "ssl.keystore.location": broker.Both,
 		"ssl.truststore.type": "PEM", "ssl.truststore.location": ca.File,
+		"listener.name.expired.ssl.keystore.location":            expired.Both,
 		"listener.name.mtls.ssl.client.auth":                     "required",
 		"listener.name.unsealed.sasl.enabled.mechanisms":         "PLAIN",
 		"listener.name.unsealed.plain.sasl.jaas.config":          plain,
@@ -63,7 +66,7 @@ func StartSecure(tb testing.TB, properties map[string]string) *Secure {
 	}
 	maps.Copy(all, properties)
 	s := &Secure{CA: ca, Cluster: Start(tb, Options{Properties: all, Listeners: []Listener{
-		{TLS, "SSL"}, {MTLS, "SSL"}, {Login, "SASL_SSL"}, {Unsealed, "SASL_PLAINTEXT"},
+		{TLS, "SSL"}, {MTLS, "SSL"}, {Login, "SASL_SSL"}, {Unsealed, "SASL_PLAINTEXT"}, {Expired, "SSL"},
 	}})}
 	s.SetPassword(tb, kadm.ScramSha256, Password)
 	s.SetPassword(tb, kadm.ScramSha512, Password)
