@@ -60,6 +60,10 @@ test-rules: ## Check and test the Prometheus rules (needs promtool)
 	$(PROMTOOL) check rules deploy/observability/rules.yaml
 	$(PROMTOOL) test rules deploy/observability/rules_test.yaml
 
+.PHONY: test-protections
+test-protections: ## Take each protection out, one at a time, and see its test fail (WORDS="one two" chooses some)
+	$(GO) -C tools run ./protections $(CURDIR) $(WORDS)
+
 # PAGE_FLAGS=-update makes the pictures in docs/ anew.
 .PHONY: test-page
 test-page: $(AXE) ## Run the tests of the status page in a real browser (needs Chromium; npm the first time)

@@ -1,0 +1,46 @@
+package main
+
+// protections lists what SECURITY.md and docs/security.md promise and code alone can keep.
+func protections() []protection {
+	const (
+		batches = "internal/broker/recordbatch/"
+		scan    = "pkg/enrich/internal/jsonscan/scan.go"
+		never   = "if false {"
+		some    = "Test.*" // it shows which
+	)
+	return []protection{
+		{"a record batch whose checksum is wrong", batches + "batch.go", "if want != got {", "if false && want != got {", some},
+		{"a record that is longer than its batch", batches + "reader.go", "if i < 0 || length < 0 || length > len(r.payload)-i {", "if i < 0 || length < 0 {", "TestNestedSizesThatLie"},
+		{"a key or value that is longer than its record", batches + "headers.go", "case i < 0 || n < -1 || n > len(b)-i:", "case i < 0 || n < -1:", "TestNestedSizesThatLie"},
+		{"offsets that go back", batches + "reader.go", "if offset <= r.last || offset > r.maxDelta {", "if offset > r.maxDelta {", some},
+		{"a batch that unpacks to more than the limit, as a stream", batches + "decompress.go", "case len(dst) > d.limit:", "case false:", "TestBombsCostNoMoreThanTheLimit"},
+		{"the same, in blocks of LZ4", batches + "decompress.go", "if len(dst) > d.limit {", never, "TestBombsCostNoMoreThanTheLimit"},
+		{"the same, of Snappy", batches + "decompress.go", "if n > d.limit-len(dst) {", never, "TestBombsCostNoMoreThanTheLimit"},
+		{"a block of Snappy that claims what it cannot hold", batches + "decompress.go", "if n > maxSnappyRatio*len(block) {", never, some},
+		{"a frame of zstd that claims what it cannot hold", batches + "decompress.go", "if err := d.zstdHeader(&h, len(frame), len(dst)); err != nil {", "if err := error(nil); err != nil {", some},
+		{"an answer to another request", "internal/broker/guard.go", "case id != want:", "case false:", "TestHostileAnswers"},
+		{"an answer of any size", "internal/broker/guard.go", "case n < 0 || n > most:", "case n < 0:", "TestHostileAnswers"},
+		{"an answer that was not asked for", "internal/broker/guard.go", "if len(g.pending) == 0 {", never, "TestAnswerThatNobodyAskedFor"},
+		{"an answer whose counts do not fit it", "internal/broker/shape.go", "if !w.walk(s) {", "if !w.walk(s) && key < 0 {", "TestAnswersThatLieAreRefusedOrHarmless"},
+		{"a partition twice in an answer", "internal/broker/fetch.go", "resp.Results = onlyAsked(req, resp.Results)", "", "./internal/pipeline TestBatchesThatComeAgain"},
+		{"an answer that never leads on", "internal/pipeline/fetch.go", "part.nowhere++; part.nowhere >= nowhereTries {", "part.nowhere++; false {", "TestAnswersThatDoNotLeadOn"},
+		{"nesting beyond the limit", scan, "if depth == maxDepth {", never, some},
+		{"bytes that are not UTF-8", scan, "if high && !utf8.Valid(p) {", "if high && !utf8.Valid(p) && maxDepth < 0 {", "./pkg/enrich TestJSONTexts"},
+		{"YAML bombs", "internal/strictyaml/parse.go", "if at, excess := tooMuch(tokens); at != nil {", "if at, excess := tooMuch(tokens); at != nil && excess == \"\" {", "Test(Bombs|KeysOfOneMappingAreBounded)"},
+		{"a page for everybody", "internal/ops/page.go", "if !loopback && !p.guarded() {", never, "TestPageIsNotExposed"},
+		{"a wrong token", "internal/ops/access.go", "if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {", "if subtle.ConstantTimeCompare(got[:], want[:]) > 1 {", "TestTokenIsAskedForEverywhere"},
+		{"a name that resolves to loopback", "internal/ops/guard.go", "if loopback && !ours(r.Host, host) {", never, "TestHost"},
+		{"what another site asks for", "internal/ops/guard.go", `if r.URL.Path != "/" && (site == "cross-site" || site == "same-site") {`, "if site == \"none of them\" {", "TestOtherSitesAreRefused"},
+		{"what another site posts", "internal/ops/guard.go", "page = posts.Handler(page)", "", "TestOtherSitesAreRefused"},
+		{"scripts and frames of others", "internal/ops/guard.go", `h.Set("Content-Security-Policy", policy)`, "", "TestEveryAnswerIsFenced"},
+		{"a body without end", "internal/ops/page.go", "io.ReadAll(http.MaxBytesReader(w, r.Body, MaxEvent))", "io.ReadAll(r.Body)", "TestExplain"},
+		{"a body that never comes", "internal/ops/ops.go", "ReadTimeout: readTimeout, ", "", "TestSlowBodyIsNotWaitedFor"},
+		{"a head without end", "internal/ops/ops.go", ", MaxHeaderBytes: maxHeader,", ",", "TestHeadIsBounded"},
+		{"a page that anybody's certificate opens", "internal/ops/access.go", "tls.RequireAndVerifyClientCert", "tls.RequestClientCert", "TestClientCertificates"},
+		{"TLS before 1.2", "internal/login/tls.go", "cfg := &tls.Config{MinVersion: tls.VersionTLS12,", "cfg := &tls.Config{MinVersion: tls.VersionTLS10,", "TestTLS"},
+		{"a broker that cannot prove who it is", "internal/login/tls.go", "cfg := &tls.Config{MinVersion", "cfg := &tls.Config{InsecureSkipVerify: true, MinVersion", "TestTLS"},
+		{"secrets in what is printed", "internal/config/security.go", "\treturn masked\n", "\treturn string(s)\n", "TestSecretIsNotPrinted"},
+		{"secrets in the file itself", "internal/config/expand.go", "if isSecret(path) && err == nil", "if false && isSecret(path) && err == nil", some},
+		{"phone numbers and addresses in what people read", "internal/privacy/mask.go", "b.WriteString(mask(name, text[at[0]:at[1]]))", "b.WriteString(text[at[0]:at[1]])", "TestMask"},
+	}
+}
