@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -112,9 +113,24 @@ func (p *pass) commit(ctx context.Context) error {
 	if err := p.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
 	}
+	if err := retry(ctx, func() error { return p.end(ctx) }); err != nil {
+		return fmt.Errorf("commit transaction: %w", err)
+	}
 	p.txn.open = false
 	p.settle()
 	return nil
+}
+
+// end asks for the commit itself. kgo asks for none, and says that all is well, if it believes that nothing has been
+// produced, and now and then (v1.22.2) it is wrong. A commit that has been made already is made again without effect.
+func (p *pass) end(ctx context.Context) error {
+	req := kmsg.NewPtrEndTxnRequest()
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = p.name, p.producer, p.epoch, true
+	resp, err := req.RequestWith(ctx, p.client)
+	if err != nil {
+		return err //nolint:wrapcheck // by the caller
+	}
+	return kerr.ErrorForCode(resp.ErrorCode)
 }
 
 // abort gives up what is open, so that readers need not wait for the transaction's time-out. It is an
