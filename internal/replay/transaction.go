@@ -130,7 +130,7 @@ func (p *pass) end(ctx context.Context) error {
 	if err != nil {
 		return err //nolint:wrapcheck // by the caller
 	}
-	return kerr.ErrorForCode(resp.ErrorCode)
+	return kerr.ErrorForCode(resp.ErrorCode) //nolint:wrapcheck // by the caller
 }
 
 // abort gives up what is open, so that readers need not wait for the transaction's time-out. It is an
