@@ -69,8 +69,9 @@ func alike(in []record) (out []record) {
 	return out
 }
 
-// FuzzReaders: what this reader takes, franz-go's and kafka-go's take as well and read the same. The reverse does
-// not hold: the others pass over bytes behind the last record or header, and offsets that go back.
+// FuzzReaders: what this reader takes, franz-go's and kafka-go's take as well and read the same, but for checksums within LZ4
+// frames, which Java's reader passes over too: the batch has one. The reverse does not hold: the others pass over
+// bytes behind the last record or header, and offsets that go back.
 func FuzzReaders(f *testing.F) {
 	for n := range samples() {
 		for _, c := range codecs() {
@@ -97,6 +98,9 @@ func FuzzReaders(f *testing.F) {
 			return
 		}
 		franz, ok := byFranz(raw)
+		if _, frame := libraryReads(payload); recordbatch.Codec(attributes&0x07) == recordbatch.LZ4 && checksumOnly(frame) {
+			return
+		}
 		require.True(t, ok, "franz-go refuses what is taken here")
 		require.Equal(t, alike(franz), alike(ours))
 		if kafkaGo, ok := byKafkaGo(raw); ok && attributes&0x08 == 0 { // it has no time of the append
