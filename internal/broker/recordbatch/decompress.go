@@ -125,8 +125,8 @@ func (d *Decompressor) lz4Blocks(src, dst []byte) ([]byte, error) {
 		return nil, errOtherLZ4
 	}
 	largest, end := 1<<(2*kind+8), 0
-	at := head + 1
-	if src[4]&lz4WithSize != 0 {
+	at, sized := head+1, src[4]&lz4WithSize != 0
+	if sized {
 		at += 8
 	}
 	if src[4]&lz4WithSum != 0 {
@@ -136,7 +136,7 @@ func (d *Decompressor) lz4Blocks(src, dst []byte) ([]byte, error) {
 		n := binary.LittleEndian.Uint32(src[at:])
 		at += chunkLength
 		if n == 0 {
-			if len(src)-at != end {
+			if len(src)-at != end || sized && binary.LittleEndian.Uint64(src[head:]) != uint64(len(dst)) {
 				return nil, errOtherLZ4
 			}
 			return dst, nil

@@ -84,6 +84,20 @@ func TestLZ4Frames(t *testing.T) {
 	}
 }
 
+// TestLZ4FrameOfAnotherSize: a frame that says of its content that it is one byte longer is refused, its other bytes as they were.
+func TestLZ4FrameOfAnotherSize(t *testing.T) {
+	src := event(1)
+	right := lz4Frame(t, src, lz4.SizeOption(uint64(len(src))), lz4.ChecksumOption(false))
+	wrong := bytes.Clone(right)
+	wrong[6]++ // the checksum of the head does not fit either, which nobody looks at here
+	d := recordbatch.NewDecompressor(0)
+	out, err := d.Decompress(recordbatch.LZ4, right, nil)
+	require.NoError(t, err)
+	require.Equal(t, src, out)
+	_, err = d.Decompress(recordbatch.LZ4, wrong, nil)
+	require.ErrorIs(t, err, recordbatch.ErrCorrupt)
+}
+
 // checksumOnly tells whether the library refuses a frame for a checksum of its head or its content, which nobody checks else.
 func checksumOnly(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "checksum")
