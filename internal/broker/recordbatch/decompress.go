@@ -100,14 +100,19 @@ func (d *Decompressor) decompressLZ4(src, dst []byte) ([]byte, error) {
 	return d.readAll(d.lz4, dst)
 }
 
-// A frame's descriptor, as https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md has it.
+// A frame begins with magic number, flags, block size, and a checksum of these two (see
+// https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md), which is written down for the few that there are.
 const (
-	lz4Magic       = "\x04\x22\x4d\x18"
-	lz4Independent = 0x60 // version 1, blocks that do not depend on each other
-	lz4WithSize    = 0x08 // the content's size follows, in eight bytes
-	lz4WithSum     = 0x04 // a checksum of the content stands at the end, in four bytes
-	lz4Raw         = 1 << 31
-	lz4MaxRatio    = 255 // bytes that one can stand for
+	lz4Magic    = "\x04\x22\x4d\x18"
+	lz4Head     = len(lz4Magic) + 3
+	lz4Plain    = 0x60 // flags: version 1, blocks that do not depend on each other
+	lz4Summed   = 0x64 // a checksum of the content stands at the end too, in four bytes
+	lz4Smallest = 4    // block size in the upper half of its byte: 4 to 7 for 64 KiB to 4 MiB
+	lz4Sizes    = 4
+	lz4PlainHC  = "\x82\xfb\x51\x73" // checksum of the head, by block size
+	lz4SummedHC = "\xa7\x08\x85\xb9"
+	lz4Raw      = 1 << 31
+	lz4MaxRatio = 255 // bytes that one can stand for
 )
 
 var errOtherLZ4 = errors.New("a frame for the library's reader")
@@ -116,27 +121,27 @@ var errOtherLZ4 = errors.New("a frame for the library's reader")
 // other frames to the library, broken ones among them, whose errors it words. A checksum of the
 // content is passed over, as Java's consumer does it: that of the batch covers the same bytes.
 func (d *Decompressor) lz4Blocks(src, dst []byte) ([]byte, error) {
-	const head = len(lz4Magic) + 2 // flags and block size; a byte of checksum follows
-	if len(src) < head+1 || string(src[:len(lz4Magic)]) != lz4Magic || src[4]&^(lz4WithSize|lz4WithSum) != lz4Independent {
+	if len(src) < lz4Head || string(src[:len(lz4Magic)]) != lz4Magic {
 		return nil, errOtherLZ4
 	}
-	kind := src[5] >> 4 //nolint:mnd // 4 to 7: 64 KiB to 4 MiB
-	if kind < 4 || kind > 7 || src[5]&0x0f != 0 {
+	heads, end := lz4PlainHC, 0
+	switch src[4] {
+	case lz4Plain:
+	case lz4Summed:
+		heads, end = lz4SummedHC, 4
+	default:
 		return nil, errOtherLZ4
 	}
-	largest, end := 1<<(2*kind+8), 0
-	at, sized := head+1, src[4]&lz4WithSize != 0
-	if sized {
-		at += 8
+	kind := int(src[5]>>4) - lz4Smallest
+	if kind < 0 || kind >= lz4Sizes || src[5]&0x0f != 0 || src[6] != heads[kind] {
+		return nil, errOtherLZ4
 	}
-	if src[4]&lz4WithSum != 0 {
-		end = 4
-	}
+	largest, at := (64<<10)<<(2*kind), lz4Head
 	for len(src)-at >= chunkLength {
 		n := binary.LittleEndian.Uint32(src[at:])
 		at += chunkLength
 		if n == 0 {
-			if len(src)-at != end || sized && binary.LittleEndian.Uint64(src[head:]) != uint64(len(dst)) {
+			if len(src)-at != end {
 				return nil, errOtherLZ4
 			}
 			return dst, nil
