@@ -70,8 +70,8 @@ func alike(in []record) (out []record) {
 }
 
 // FuzzReaders: what this reader takes, franz-go's and kafka-go's take as well and read the same, but for the content's
-// checksum within LZ4 frames, which Java's reader passes over too: the batch has one. The reverse does not hold: the others pass over
-// bytes behind the last record or header, and offsets that go back.
+// checksum within LZ4 frames, which Java's reader passes over too: the batch has one. The reverse does not hold: the others
+// pass over bytes behind the last record or header, and offsets that go back.
 func FuzzReaders(f *testing.F) {
 	for n := range samples() {
 		for _, c := range codecs() {
