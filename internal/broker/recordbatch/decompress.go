@@ -22,7 +22,6 @@ type Decompressor struct {
 	limit    int
 	src      bytes.Reader
 	gzip     *gzip.Reader
-	lz4      *lz4.Reader
 	zstd     *zstd.Decoder
 	zstdWide *zstd.Decoder // for windows over the limit; rarely made
 }
@@ -92,12 +91,9 @@ func (d *Decompressor) decompressLZ4(src, dst []byte) ([]byte, error) {
 		return out, err
 	}
 	d.src.Reset(src)
-	if d.lz4 == nil {
-		d.lz4 = lz4.NewReader(&d.src) // without concurrency, which is its default
-	} else {
-		d.lz4.Reset(&d.src)
-	}
-	return d.readAll(d.lz4, dst)
+	// A reader is not used again: its Reset (v4.1.33) keeps what blocks that depend on each other have unpacked to,
+	// and a frame made for it could take that for its own content.
+	return d.readAll(lz4.NewReader(&d.src), dst) // without concurrency, which is its default
 }
 
 // A frame begins with magic number, flags, block size, and a checksum of these two (see

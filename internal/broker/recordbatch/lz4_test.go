@@ -102,6 +102,25 @@ func TestLZ4Heads(t *testing.T) {
 	}
 }
 
+// TestLZ4FramesKnowNothingOfEachOther: a frame whose blocks depend on each other is unpacked, and then one that copies from
+// before its own start, as if what the first held stood there.
+func TestLZ4FramesKnowNothingOfEachOther(t *testing.T) {
+	first := bytes.Repeat([]byte("what another producer sent, "), 40)
+	linked := lz4Frame(t, first, lz4.BlockSizeOption(lz4.Block64Kb), lz4.ChecksumOption(false))
+	linked[4], linked[6] = 0x40, 0xc0 // flags and their checksum: version 1, blocks that depend on each other
+	d := recordbatch.NewDecompressor(0)
+	out, err := d.Decompress(recordbatch.LZ4, linked, nil)
+	require.NoError(t, err)
+	require.Equal(t, first, out)
+
+	const before = 500
+	block := []byte{0x0f, before & 0xff, before >> 8, 255, 100, 0x50, 'a', 'b', 'c', 'd', 'e'} // 374 bytes from there, and five literals
+	thief := append([]byte("\x04\x22\x4d\x18\x60\x40\x82"), byte(len(block)), 0, 0, 0)
+	thief = append(append(thief, block...), 0, 0, 0, 0)
+	out, err = d.Decompress(recordbatch.LZ4, thief, nil)
+	require.ErrorIs(t, err, recordbatch.ErrCorrupt, "%q", out)
+}
+
 // checksumOnly tells whether the library refuses a frame for nothing but the checksum of its content.
 func checksumOnly(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "invalid frame checksum")
