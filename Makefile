@@ -38,7 +38,7 @@ AXE           := $(CACHE_DIR)/axe-core-$(AXE_VERSION).min.js
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/enricher
@@ -82,13 +82,13 @@ test-kafka: ## Run the tests on a real Apache Kafka (needs Java 17; Maven and a 
 	$(GO) test -tags kafka -run Kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) $$($(MAKE) -s kafka-packages)
 	$(GO) -C bench test -tags kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) ./internal/... ./peers/...
 
-.PHONY: test-chaos-short
-test-chaos-short: ## The same for some minutes: 100,000 events, a few kills, in both deliveries
-	$(GO) test -tags kafka -count 1 -v -timeout $(CHAOS_TIMEOUT) -run TestChaosShort ./internal/chaos
-
 .PHONY: test-chaos
 test-chaos: ## Break a real cluster and the program for half an hour; prints reports (CHAOS_SEED=n repeats a run)
 	CHAOS=long $(GO) test -tags kafka -count 1 -v -timeout $(CHAOS_TIMEOUT) -run 'TestChaosLong|TestRecovery|TestMutants' ./internal/chaos
+
+.PHONY: test-chaos-short
+test-chaos-short: ## The same for some minutes: 100,000 events, a few kills, in both deliveries
+	$(GO) test -tags kafka -count 1 -v -timeout $(CHAOS_TIMEOUT) -run TestChaosShort ./internal/chaos
 
 # SOAK=10m is shorter; SOAK_RATE=n is a rate in events a second instead of half of what comes through at the beginning.
 SOAK ?= 60m
