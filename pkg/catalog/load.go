@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/callstream/enricher/internal/strictyaml"
@@ -38,54 +39,39 @@ func Load(overlayPaths ...string) (*Snapshot, error) {
 	if len(overlayPaths) == 0 {
 		return Default(), nil
 	}
-	var (
-		docs     []*strictyaml.Document
-		mistakes strictyaml.Mistakes
-	)
-	for _, path := range overlayPaths {
+	docs := make([]*strictyaml.Document, len(overlayPaths))
+	var mistakes strictyaml.Mistakes
+	for i, path := range overlayPaths {
 		doc, ms := read(path)
-		mistakes = append(mistakes, ms...)
-		if doc != nil {
-			docs = append(docs, doc)
-		}
+		docs[i], mistakes = doc, append(mistakes, ms...)
 	}
-	s, ms := overlaid(docs)
-	mistakes = append(mistakes, ms...)
-	if err := mistakes.Err(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return lay(docs, mistakes)
 }
 
 // Parse is Load for overlays that are already in memory. names stand for the files in
 // messages; an overlay without one is called by its number, from 1.
 func Parse(names []string, overlays [][]byte) (*Snapshot, error) {
-	var (
-		docs     []*strictyaml.Document
-		mistakes strictyaml.Mistakes
-	)
+	docs := make([]*strictyaml.Document, len(overlays))
+	var mistakes strictyaml.Mistakes
 	for i, src := range overlays {
 		name := fmt.Sprintf("overlay %d", i+1)
 		if i < len(names) {
 			name = names[i]
 		}
 		doc, ms := parse(name, src)
-		mistakes = append(mistakes, ms...)
-		if doc != nil {
-			docs = append(docs, doc)
-		}
+		docs[i], mistakes = doc, append(mistakes, ms...)
 	}
-	s, ms := overlaid(docs)
-	mistakes = append(mistakes, ms...)
-	if err := mistakes.Err(); err != nil {
+	return lay(docs, mistakes)
+}
+
+// lay is load with the mistakes that were found while the documents were read; those that could not be are nil.
+func lay(docs []*strictyaml.Document, mistakes strictyaml.Mistakes) (*Snapshot, error) {
+	docs = slices.DeleteFunc(docs, func(doc *strictyaml.Document) bool { return doc == nil })
+	s, ms := load(docs)
+	if err := append(mistakes, ms...).Err(); err != nil {
 		return nil, err
 	}
 	return s, nil
-}
-
-func overlaid(docs []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
-	s, err := load(docs)
-	return s, err
 }
 
 func read(path string) (*strictyaml.Document, strictyaml.Mistakes) {
@@ -117,19 +103,19 @@ func parse(name string, src []byte) (*strictyaml.Document, strictyaml.Mistakes) 
 	return doc, nil
 }
 
-// builtIn is what the embedded files say, decoded. It is shared by all loads, none of which
+// contents is what the embedded files say, decoded. It is shared by all loads, none of which
 // changes it: overlays replace lists and maps as a whole, and entries are copied.
-type builtIn struct {
+type contents struct {
 	base, names    *strictyaml.Document
 	name, revision string
 	entries        []Entry
 	legacy         []LegacyName
 }
 
-// builtInOnce reads the embedded files, which takes far longer than a small overlay does.
+// decodedOnce reads the embedded files, which takes far longer than a small overlay does.
 //
 //nolint:gochecknoglobals // a constant, computed when it is first wanted
-var builtInOnce = sync.OnceValues(func() (*builtIn, strictyaml.Mistakes) {
+var decodedOnce = sync.OnceValues(func() (*contents, strictyaml.Mistakes) {
 	base, ms := parse("data/catalog.yaml", embeddedCatalog)
 	names, more := parse("data/legacy_names.yaml", embeddedNames)
 	if ms = append(ms, more...); len(ms) > 0 {
@@ -144,12 +130,12 @@ var builtInOnce = sync.OnceValues(func() (*builtIn, strictyaml.Mistakes) {
 		LegacyNames []LegacyName `yaml:"legacy_names"`
 	}
 	ms = append(base.Decode(&file), names.Decode(&table)...)
-	return &builtIn{base, names, file.Name, file.Revision, file.Entries, table.LegacyNames}, ms
+	return &contents{base, names, file.Name, file.Revision, file.Entries, table.LegacyNames}, ms
 })
 
 // load lays the documents over the embedded files.
 func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
-	own, ms := builtInOnce()
+	own, ms := decodedOnce()
 	if len(ms) > 0 {
 		return nil, ms
 	}
