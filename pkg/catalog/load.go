@@ -139,7 +139,7 @@ func load(overlays []*strictyaml.Document) (*Snapshot, strictyaml.Mistakes) {
 	if len(ms) > 0 {
 		return nil, ms
 	}
-	b := &build{entries: map[int32]placed{}, names: map[string]placedName{}, builtIn: []*strictyaml.Document{own.base, own.names}}
+	b := &build{entries: map[int32]placed{}, names: map[string]placedName{}, added: map[int32]addition{}, builtIn: []*strictyaml.Document{own.base, own.names}}
 	for i := range own.entries {
 		b.put(own.base, entryPath(i), own.entries[i], true)
 	}

@@ -15,6 +15,7 @@ import (
 type build struct {
 	entries  map[int32]placed
 	names    map[string]placedName // by folded name
+	added    map[int32]addition    // codes that an overlay has put in
 	unread   strictyaml.Mistakes   // values that could not be decoded
 	mistakes strictyaml.Mistakes   // values that break a rule
 	builtIn  []*strictyaml.Document
@@ -49,6 +50,13 @@ type placedName struct {
 	LegacyName
 	doc  *strictyaml.Document
 	path string
+}
+
+// addition is where an overlay put in a code that there was not, and which one it may have meant.
+type addition struct {
+	doc     *strictyaml.Document
+	path    string
+	nearest string
 }
 
 func (b *build) mistake(doc *strictyaml.Document, path, format string, args ...any) {
@@ -152,10 +160,12 @@ func (b *build) lay(doc *strictyaml.Document, path string, o *overlayEntry) {
 			b.mistake(doc, path+".disabled", "a code that is disabled has no other fields: leave them out")
 		}
 		delete(b.entries, o.Code)
+		delete(b.added, o.Code)
 		maps.DeleteFunc(b.names, func(_ string, l placedName) bool { return l.Code == o.Code })
 		return
 	}
 	if !exists {
+		b.added[o.Code] = addition{doc, path, b.nearestCode(o.Code)}
 		b.put(doc, path, o.Entry, false)
 		return
 	}

@@ -106,6 +106,35 @@ func TestDisabledCodeMayBeAddedAgain(t *testing.T) {
 	require.Empty(t, e.Retry.Fix, "nothing of the former entry is left")
 }
 
+// An entry whose code is a slip is a new one that lacks almost everything. That it is new is said, with the code that may be meant.
+func TestMistypedCodes(t *testing.T) {
+	const slip = "entries: [{code: 3011, retry: {initial_s: 60}}]\n"
+	for name, tc := range map[string]struct {
+		overlays []string
+		want     string // "": nothing is said of a code
+	}{
+		"a slip":                       {[]string{slip}, `overlay1.yaml:1:18: entries[0].code: code 3011 is not in the catalog, so this adds it; did you mean 3010?`},
+		"far from all":                 {[]string{"entries: [{code: 20000, fault: carrier}]\n"}, `overlay1.yaml:1:18: entries[0].code: code 20000 is not in the catalog, so this adds it`},
+		"near a code of another file":  {[]string{added(), "entries: [{code: 8889, fault: carrier}]\n"}, `overlay2.yaml:1:18: entries[0].code: code 8889 is not in the catalog, so this adds it; did you mean 8888?`},
+		"changed by another file":      {[]string{slip, "entries: [{code: 3011, fault: carrier}]\n"}, `overlay1.yaml:1:18: entries[0].code: code 3011 is not in the catalog, so this adds it; did you mean 3010?`},
+		"disabled by another file":     {[]string{slip, "entries: [{code: 3011, disabled: true}]\n"}, ""},
+		"completed by another file":    {[]string{slip, added("code: 3011")}, ""},
+		"a new one, with a word wrong": {[]string{added("fault: carier")}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(t, tc.overlays...)
+			if tc.want == "" {
+				if err != nil {
+					require.NotContains(t, err.Error(), "not in the catalog")
+				}
+				return
+			}
+			require.Contains(t, strings.Split(err.Error(), "\n"), tc.want)
+			require.Equal(t, 1, strings.Count(err.Error(), "not in the catalog"))
+		})
+	}
+}
+
 // What an overlay does wrong is reported in the overlay, never in the built-in files.
 func TestTakenNamesAreReportedWhereTheyWereTaken(t *testing.T) {
 	for name, tc := range map[string]struct{ overlay, want string }{

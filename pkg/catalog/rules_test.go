@@ -78,6 +78,7 @@ func TestNullInANewEntryIsNothing(t *testing.T) {
 }
 
 func TestRulesOfOverlays(t *testing.T) {
+	const isNew = "overlay1.yaml:2:11: entries[0].code: code 8888 is not in the catalog, so this adds it\n"
 	long := strings.Repeat("é", 40) // 80 bytes
 	for name, tc := range map[string]struct{ overlay, want string }{
 		"null of a required text":    {"entries:\n  - {code: 3010, name: null}\n", `overlay1.yaml:2:18: entries[0].name: has no value; expected a string, or leave the key out`},
@@ -89,8 +90,8 @@ func TestRulesOfOverlays(t *testing.T) {
 		"a name of punctuation":      {"entries:\n  - {code: 3010, name: \"- _ -\"}\n", `overlay1.yaml:2:24: entries[0].name: "- _ -" cannot be looked up: a name has 1 to 64 bytes besides outer ' ', '_' and '-'`},
 		"a name of too many bytes":   {"entries:\n  - {code: 3010, name: " + long + "}\n", `overlay1.yaml:2:24: entries[0].name: "` + long + `" cannot be looked up: a name has 1 to 64 bytes besides outer ' ', '_' and '-'`},
 		"a legacy name with no code": {"legacy_names:\n  - {name: SOMETHING, ground: x}\n", `overlay1.yaml:2:5: legacy_names[0]: code is missing`},
-		"no auto":                    {added("retry: {class: manual, why: x}"), `overlay1.yaml:10:5: entries[0].retry.auto: is missing: one of allowed, opt_in, gated, blocked`},
-		"no class":                   {added("retry: {auto: blocked, why: x}"), `overlay1.yaml:10:5: entries[0].retry.class: is missing: one of ` + strings.Join(texts(catalog.Classes()), ", ")},
+		"no auto":                    {added("retry: {class: manual, why: x}"), isNew + `overlay1.yaml:10:5: entries[0].retry.auto: is missing: one of allowed, opt_in, gated, blocked`},
+		"no class":                   {added("retry: {auto: blocked, why: x}"), isNew + `overlay1.yaml:10:5: entries[0].retry.class: is missing: one of ` + strings.Join(texts(catalog.Classes()), ", ")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parse(t, tc.overlay)

@@ -31,6 +31,7 @@ func (b *build) check() {
 	for _, code := range slices.Sorted(maps.Keys(b.entries)) {
 		p := b.entries[code]
 		c := checker{b: b, p: p}
+		c.whole()
 		c.texts()
 		c.lists()
 		c.retry()
@@ -75,6 +76,25 @@ func (c *checker) wrong(field, format string, args ...any) {
 		path += "." + field
 	}
 	c.b.mistakes = append(c.b.mistakes, c.p.doc.At(path, "%s: %s", path, fmt.Sprintf(format, args...)))
+}
+
+// whole says of an entry that adds a code, and lacks what a new one needs, that it does: it may be meant to change another.
+func (c *checker) whole() {
+	a, ok := c.b.added[c.p.Code]
+	if !ok {
+		return
+	}
+	e := &c.p.Entry
+	for field, empty := range map[string]bool{
+		"name": e.Name == "", "summary": e.Summary == "", "remedy": e.Remedy == "", "fault": e.Fault == "",
+		"sources": len(e.Sources) == 0 && !e.Provisional, "states": len(e.States) == 0 && !e.Provisional,
+		"retry.class": e.Retry.Class == "", "retry.auto": e.Retry.Auto == "", "retry.why": e.Retry.Why == "",
+	} {
+		if empty && !c.p.doc.Has(c.p.path+"."+field) {
+			c.b.mistake(a.doc, a.path+".code", "code %d is not in the catalog, so this adds it%s", e.Code, a.nearest)
+			return
+		}
+	}
 }
 
 func (c *checker) texts() {
