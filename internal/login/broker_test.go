@@ -27,6 +27,7 @@ type fakeBroker struct {
 
 	mechanism string
 	lifetime  time.Duration
+	dies      bool // after its first answer to who is logged in
 	// check answers the first text of a client: the challenge, and the words of a refusal.
 	check func(text string) (challenge, refusal string)
 
@@ -130,6 +131,9 @@ func (b *fakeBroker) serve(c net.Conn) {
 				return
 			}
 			answer(c, kmsg.NewPtrApiVersionsResponse(), version, id)
+			if b.dies {
+				return
+			}
 		default:
 			return
 		}

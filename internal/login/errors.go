@@ -190,7 +190,7 @@ func (d *Dialer) early(address string, answers uint64, err error) error {
 	case !hungUp(err) || d.mechanism != nil:
 		return err
 	case answers > 0:
-		text = "closes the connection at the first request: it expects a login (SASL), and the configuration has none (kafka.sasl.mechanism)"
+		text = "closes the connection at the first request: either it expects a login (SASL), and the configuration has none (kafka.sasl.mechanism), or the broker went away"
 	case d.tls.Enabled:
 		text = "closes the connection at once: it may want a client certificate (kafka.tls.cert_file), or is no Kafka broker"
 	default:

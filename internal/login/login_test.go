@@ -232,6 +232,16 @@ func TestListenerOfAnotherKind(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A broker that is killed ends a young connection like one that wants a login: neither is said as a fact.
+func TestEndOfAYoungConnection(t *testing.T) {
+	t.Parallel()
+	address := (&fakeBroker{dies: true}).start(t, nil)
+	c, err := open(t, config.Kafka{}, address)
+	require.NoError(t, err)
+	require.ErrorContains(t, ask(c), "broker "+address+": closes the connection at the first request: "+
+		"either it expects a login (SASL), and the configuration has none (kafka.sasl.mechanism), or the broker went away")
+}
+
 // A broker that dies in mid-login keeps nobody from the others.
 func TestRefusalOfOneBroker(t *testing.T) {
 	t.Parallel()
