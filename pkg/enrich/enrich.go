@@ -101,7 +101,7 @@ type Advice struct {
 // concurrent use.
 type Enricher struct {
 	opt     Options
-	snap    Catalog
+	snap    snapshot
 	find    *finder
 	plain   *formBytes
 	rules   []rule
@@ -115,8 +115,8 @@ type Enricher struct {
 	call      bool // somebody wants what a Result says about the call
 }
 
-// Catalog is what an Enricher asks of a catalog. *catalog.Snapshot is one.
-type Catalog interface {
+// snapshot is what an Enricher asks of a *catalog.Snapshot. Tests of rules bring entries that no catalog would take.
+type snapshot interface {
 	ID() string
 	Entries() []catalog.Entry
 	LookupName(name string) (*catalog.Entry, bool)
@@ -138,13 +138,15 @@ type scratch struct {
 
 // New makes an Enricher. It reports every mistake in opt at once.
 func New(snap *catalog.Snapshot, opt Options) (*Enricher, error) {
-	return NewFrom(snap, opt)
+	return newFrom(snap, opt)
 }
 
-// NewFrom is New for any Catalog. It must not change as long as the Enricher is
-// in use, and has to be safe for concurrent use.
-func NewFrom(snap Catalog, opt Options) (*Enricher, error) {
+func newFrom(snap snapshot, opt Options) (*Enricher, error) {
 	opt = opt.clone()
+	if opt.Format == "" {
+		opt.Format = Auto
+	}
+
 	fields, errs := opt.check(snap)
 	find, pathErrs := newFinder(&opt, true)
 

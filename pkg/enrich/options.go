@@ -102,20 +102,22 @@ func DefaultOptions() Options {
 
 // clone copies what opt points to, so that the caller may go on changing his.
 func (o Options) clone() Options {
-	o.Fields = slices.Clone(o.Fields)
-	o.Headers = slices.Clone(o.Headers)
 	o.OptIn = slices.Clone(o.OptIn)
+
+	p := &o.Paths
+	for _, list := range []*[]string{
+		&o.Fields, &o.Headers, &o.ForeignWhen, &p.Code, &p.Name, &p.Direction, &p.AnswerTime, &p.Billed, &p.Status,
+		&p.CallID, &p.ALeg, &p.ParentCall, &p.Attempt, &p.Event,
+	} {
+		*list = slices.Clone(*list)
+	}
 
 	return o
 }
 
 // check gives the members to write, and every mistake that is not in a path.
-func (o *Options) check(snap Catalog) (map[string]bool, []error) {
+func (o *Options) check(snap snapshot) (map[string]bool, []error) {
 	fields, errs := chooseMembers(o.Fields)
-
-	if o.Format == "" {
-		o.Format = Auto
-	}
 
 	if !slices.Contains([]Format{Auto, JSON, Form}, o.Format) {
 		errs = append(errs, fmt.Errorf("option Format %q: want auto, json or form", o.Format))
