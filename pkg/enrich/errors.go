@@ -6,8 +6,8 @@ import "errors"
 var ErrOptions = errors.New("bad options")
 
 var (
-	errPathComponent = errors.New("empty path, or a part of it is")
-	errPathBackslash = errors.New("ends with a backslash")
-	errPathBracket   = errors.New("a bracket or quote is not closed")
-	errOwnField      = errors.New("reads what Field writes; choose another Field")
+	errPathComponent = errors.New(`has an empty part: write one dot between two keys, as in call.code, and \. for a dot in a key`)
+	errPathBackslash = errors.New(`ends with a backslash: write the character behind it that it is for, as in call\.code`)
+	errPathBracket   = errors.New(`has a bracket or quote that is not closed: close it, as in causes.#(kind=="hangup").code`)
+	errOwnField      = errors.New("reads what is written by the enricher itself: choose another path, or another field to write")
 )

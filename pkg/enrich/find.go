@@ -49,7 +49,7 @@ func newFinder(opt *Options, call bool) (*finder, []error) {
 		for i, path := range it.paths {
 			p, err := newPlace(path, opt.Field, &names)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("option %s[%d] %q: %w", it.option, i, path, err))
+				errs = append(errs, fmt.Errorf("option %s[%d] %q %w", it.option, i, path, err))
 
 				continue
 			}
@@ -115,15 +115,11 @@ func (f *field) add(p place) {
 
 // newPlace finds out who answers a path, and adds its key to names if the scan does.
 func newPlace(path, own string, names *[]string) (place, error) {
-	if err := checkPath(path); err != nil {
+	if err := CheckPath(path, own); err != nil {
 		return place{}, err
 	}
 
 	name, simple := simpleKey(path)
-	if simple && name == own || strings.HasPrefix(path, own+".") || strings.HasPrefix(path, own+"|") {
-		return place{}, errOwnField
-	}
-
 	if !simple {
 		return place{path: path, slot: -1}, nil
 	}
@@ -153,7 +149,7 @@ func simpleKey(path string) (string, bool) {
 		c := path[i]
 		if c == '\\' {
 			i++
-			key = append(key, path[i]) // checkPath saw that there is one
+			key = append(key, path[i]) // checkGrammar saw that there is one
 
 			continue
 		}
@@ -168,8 +164,23 @@ func simpleKey(path string) (string, bool) {
 	return string(key), true
 }
 
-// checkPath finds what gjson would take in silence and never match.
-func checkPath(path string) error {
+// CheckPath says what is wrong with a gjson path, nil if nothing is: it could never match, or it reads what is written under the
+// key field, which is Options.Field; "" for a path that has nothing to do with that. New checks the paths of its Options by itself.
+func CheckPath(path, field string) error {
+	if err := checkGrammar(path); err != nil {
+		return err
+	}
+
+	name, simple := simpleKey(path)
+	if simple && name == field || strings.HasPrefix(path, field+".") || strings.HasPrefix(path, field+"|") {
+		return errOwnField
+	}
+
+	return nil
+}
+
+// checkGrammar finds what gjson would take in silence and never match.
+func checkGrammar(path string) error {
 	var closing []byte
 
 	bare := true // no component begun since the start or the last separator

@@ -47,6 +47,28 @@ func TestBadOptionsAllAtOnce(t *testing.T) {
 	}
 }
 
+func TestCheckPath(t *testing.T) {
+	t.Parallel()
+
+	const part, closed, own = "has an empty part: ", "has a bracket or quote that is not closed: ", "reads what is written by the enricher itself: "
+
+	for path, want := range map[string]string{
+		"": part, ".a": part, "a.": part, "a..b": part, "a|": part, "a.#(": closed, "{a": closed, `#(a=="x`: closed, `a\`: "ends with a backslash: ",
+		"hangup": own, "hangup.code": own, "hangup|code": own, `h\angup`: own,
+		"code": "", "a.b": "", `a\.b`: "", "a.#(b==1).c": "", "{a,b}": "", "hangups": "", `hangup\.code`: "",
+	} {
+		err := enrich.CheckPath(path, "hangup")
+		if want == "" {
+			require.NoError(t, err, path)
+		} else {
+			require.ErrorContains(t, err, want, path)
+			require.NotContains(t, err.Error(), "\n", path)
+		}
+	}
+
+	require.NoError(t, enrich.CheckPath("hangup.code", ""))
+}
+
 func TestFields(t *testing.T) {
 	t.Parallel()
 
