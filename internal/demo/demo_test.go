@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
@@ -44,6 +45,10 @@ func TestDemoConserves(t *testing.T) {
 	require.Positive(t, rep.Routes["retry"])
 	require.Greater(t, len(rep.Codes), 50)
 	require.NotEmpty(t, rep.Samples["to be retried"])
+	require.Contains(t, rep.Samples, "ended normally")
+	require.NotContains(t, rep.Samples, "")
+	ended := gjson.GetMany(rep.Samples["ended normally"], "BillDuration", "bill_duration")
+	require.Positive(t, ended[0].Int()+ended[1].Int(), "somebody has talked: %s", rep.Samples["ended normally"])
 	require.Positive(t, rep.LatencyMS.P99)
 	require.Positive(t, views)
 	_, err = json.Marshal(rep)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/callstream/enricher/internal/config"
@@ -100,12 +101,12 @@ func (r *reader) take(rec *kgo.Record, now time.Time) {
 		r.latencies[r.seen[rec.Topic]%maxLatencies] = ms
 	}
 	kind := sampleKind(rec)
-	if _, ok := r.samples[kind]; !ok && len(rec.Value) > 0 {
+	if _, ok := r.samples[kind]; !ok && kind != "" && len(rec.Value) > 0 {
 		r.samples[kind] = slices.Clone(rec.Value)
 	}
 }
 
-// sampleKind groups events by what is worth showing one of.
+// sampleKind groups events by what is worth showing one of; "": this one is no good example.
 func sampleKind(rec *kgo.Record) string {
 	var code, retryable string
 	for _, h := range rec.Headers {
@@ -121,11 +122,23 @@ func sampleKind(rec *kgo.Record) string {
 		return "passed through"
 	case retryable == "true":
 		return "to be retried"
+	case code == "4000" && !talked(rec.Value): // it rang, and one side gave up
+		return ""
 	case code == "4000":
 		return "ended normally"
 	default:
 		return "not to be retried"
 	}
+}
+
+// talked tells whether a call was billed for some time, in a callback or in a record.
+func talked(event []byte) bool {
+	for _, seconds := range gjson.GetManyBytes(event, "BillDuration", "bill_duration") {
+		if seconds.Int() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // hasSeen tells whether everything that the filter says it wrote has been read.
