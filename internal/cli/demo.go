@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/demo"
+	"github.com/callstream/enricher/internal/ops"
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
@@ -121,6 +123,10 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 	rep, err := demo.Run(cmd.Context(), cfg, opt, log, show)
 	view.clear()
 
+	if taken, ok := errors.AsType[*ops.AddressError](err); ok {
+		return fmt.Errorf("demo: %w: give --listen a free address", taken.Err) // the flag stands for the setting
+	}
+
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -185,6 +191,10 @@ func demoOptions(cmd *cobra.Command, f *demoFlags) (demo.Options, error) {
 		return opt, usagef("--events, --rate and --for are not negative")
 	}
 
+	if err := checkListen(f.listen); err != nil {
+		return opt, err
+	}
+
 	if f.duration > 0 && !cmd.Flags().Changed("events") {
 		opt.Events = 0
 	}
@@ -210,6 +220,24 @@ func demoOptions(cmd *cobra.Command, f *demoFlags) (demo.Options, error) {
 	}
 
 	return opt, nil
+}
+
+// checkListen refuses what can be no address to listen on; "" is none.
+func checkListen(addr string) error {
+	if addr == "" {
+		return nil
+	}
+
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return usagef("--listen %q is not host:port, such as 127.0.0.1:8080 or [::1]:8080", addr)
+	}
+
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return usagef("--listen %q: the port is not a number from 0 to 65535", addr)
+	}
+
+	return nil
 }
 
 // demoConfig is the configuration that the demo's filter runs with.

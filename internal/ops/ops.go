@@ -94,6 +94,19 @@ func ListenPage(addr string, p Page) (*Server, error) {
 // ErrTLS says that what ops.tls asks for cannot be had.
 var ErrTLS = errors.New("ops.tls")
 
+// AddressError says that an address cannot be listened on: mostly another process does.
+type AddressError struct {
+	Setting string // that has the address: ops.listen or ops.page
+	Err     error
+}
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("listen for %s: %v (set %[1]s to a free address, or to \"\" to turn it off)", e.Setting, e.Err)
+}
+
+// Unwrap returns what the system says.
+func (e *AddressError) Unwrap() error { return e.Err }
+
 func open(addr, setting string) (*Server, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -101,7 +114,7 @@ func open(addr, setting string) (*Server, error) {
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen for %s: %w (set %[1]s to a free address, or to \"\" to turn it off)", setting, err)
+		return nil, &AddressError{Setting: setting, Err: err}
 	}
 	mux := http.NewServeMux()
 	return &Server{listener: l, host: host, mux: mux, server: &http.Server{

@@ -55,7 +55,10 @@ func TestListenNamesTheSettingWhenTheAddressIsTaken(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	_, err = ops.Listen(l.Addr().String(), prometheus.NewRegistry(), nil, nil)
-	require.ErrorContains(t, err, "ops.listen")
+	require.ErrorContains(t, err, `(set ops.listen to a free address, or to "" to turn it off)`)
+	var taken *ops.AddressError
+	require.ErrorAs(t, err, &taken)
+	require.Equal(t, "ops.listen", taken.Setting)
 }
 
 func get(t *testing.T, c *http.Client, url string) (int, string) {
