@@ -30,7 +30,7 @@ import (
 // events come and are read by the plain listener.
 type secureSite struct {
 	t    *testing.T
-	c    *kafkatest.Secure
+	c    *kafkatest.Cluster
 	cfg  *config.Config
 	open *kgo.Client
 	sent int
@@ -49,7 +49,7 @@ func newSecureSite(t *testing.T, c *kafkatest.Secure, prefix string) *secureSite
 	open, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...))
 	require.NoError(t, err)
 	t.Cleanup(open.Close)
-	return &secureSite{t: t, c: c, cfg: cfg, open: open}
+	return &secureSite{t: t, c: c.Cluster, cfg: cfg, open: open}
 }
 
 // send produces events, each with a number of its own.

@@ -21,7 +21,7 @@ import (
 // TestKafkaRetryLoopOptions: what else the loop promises, each on topics of its own, with filter and delay in one
 // process.
 func TestKafkaRetryLoopOptions(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	for name, test := range map[string]func(t *testing.T, c *kafkatest.Cluster){
 		"cancel": cancelsOnKafka, "rail": railOnKafka, "refused": refusedOnKafka,
 	} {
@@ -118,9 +118,9 @@ func railOnKafka(t *testing.T, c *kafkatest.Cluster) {
 
 func refusedOnKafka(t *testing.T, c *kafkatest.Cluster) {
 	w := newLoopWorld(t, c, "refused.", []time.Duration{500 * time.Millisecond})
-	c.CreateTopic(t, "refused.compacted", 1, "cleanup.policy", "compact")
-	c.CreateTopic(t, "refused.forgets", 1, "retention.ms", "3600000")
-	w.cfg.Retry.Tiers = append(w.cfg.Retry.Tiers, config.Tier{Topic: "refused.compacted", Wait: time.Minute}, config.Tier{Topic: "refused.forgets", Wait: time.Hour})
+	c.CreateTopic(t, "refused.wait-compacted", 1, "cleanup.policy", "compact")
+	c.CreateTopic(t, "refused.wait-forgets", 1, "retention.ms", "3600000")
+	w.cfg.Retry.Tiers = append(w.cfg.Retry.Tiers, config.Tier{Topic: "refused.wait-compacted", Wait: time.Minute}, config.Tier{Topic: "refused.wait-forgets", Wait: time.Hour})
 	for _, role := range []config.Role{config.RoleFilter, config.RoleDelay} {
 		w.cfg.Roles = []config.Role{role}
 		a, err := app.New(w.cfg, zap.NewNop())
@@ -129,8 +129,8 @@ func refusedOnKafka(t *testing.T, c *kafkatest.Cluster) {
 		err = a.Run(ctx)
 		cancel()
 		for _, part := range []string{
-			`retry.tiers: topic "refused.compacted" is compacted`, "--add-config cleanup.policy=delete",
-			`retry.tiers: topic "refused.forgets" keeps records for 1h0m0s`, "--add-config retention.ms=93600000",
+			`retry.tiers: topic "refused.wait-compacted" is compacted`, "--add-config cleanup.policy=delete",
+			`retry.tiers: topic "refused.wait-forgets" keeps records for 1h0m0s`, "--add-config retention.ms=93600000",
 		} {
 			require.ErrorContains(t, err, part)
 		}

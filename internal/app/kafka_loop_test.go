@@ -54,7 +54,7 @@ const theFilter, delayA, delayB = "filter", "delay-a", "delay-b"
 // minutes; its figures are in docs/retry.md.
 func TestKafkaRetryLoop(t *testing.T) {
 	size := sizeOfProof(t)
-	w := newLoopWorld(t, kafkatest.Start(t, kafkatest.Options{}), "", size.waits)
+	w := newLoopWorld(t, kafkatest.Start(t, kafkatest.Options{Roles: true}), "loop.", size.waits)
 	w.cfg.Limits.CommitInterval = 100 * time.Millisecond // the default
 	p := &proof{loopWorld: w, size: size, procs: map[string]*kafkatest.Process{}, dir: t.TempDir(), want: map[string]failure{}}
 	p.build()

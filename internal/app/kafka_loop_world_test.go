@@ -26,7 +26,8 @@ import (
 // loopWorld is a retry loop's topics on a real cluster, with who feeds and who watches them.
 type loopWorld struct {
 	t      *testing.T
-	cfg    *config.Config // of both roles
+	c      *kafkatest.Cluster
+	cfg    *config.Config // of both roles, whose user has the rights of both
 	source *kgo.Client
 	admin  *kadm.Client
 
@@ -40,12 +41,13 @@ type sighting struct {
 	at time.Time
 }
 
-// newLoopWorld makes the topics of a loop; their names begin with prefix, so that several loops have room
-// on one cluster.
+// newLoopWorld makes the topics of a loop; their names begin with prefix, which ends with a dot, so that several
+// loops have room on one cluster.
 func newLoopWorld(t *testing.T, c *kafkatest.Cluster, prefix string, waits []time.Duration) *loopWorld {
 	t.Helper()
 	const partitions = 4
-	cfg := configFor(c.Addrs()...)
+	cfg := configFor()
+	logInAs(t, cfg, c, kafkatest.Both)
 	cfg.Routes = nil
 	cfg.Kafka.Instance, cfg.Kafka.TransactionTimeout = "one", 10*time.Second
 	cfg.Input.Topics, cfg.Input.Group = []string{prefix + "raw"}, prefix+"enricher"
@@ -60,16 +62,25 @@ func newLoopWorld(t *testing.T, c *kafkatest.Cluster, prefix string, waits []tim
 		cfg.Retry.Tiers = append(cfg.Retry.Tiers, tier)
 		c.CreateTopic(t, tier.Topic, partitions)
 	}
+	for _, role := range []string{kafkatest.Filter, kafkatest.Delay} {
+		c.Give(t, kafkatest.Both, role, kafkatest.Names{
+			"calls.raw": cfg.Input.Topics, "calls.enriched": {cfg.Output.Topic}, "calls.dead": {cfg.DeadLetter.Topic},
+			"calls.gave-up": {cfg.Retry.GaveUp}, "calls.due": {cfg.Retry.Due}, "calls.cancel": {prefix + "cancels"},
+			"calls.retry.": {prefix + "wait-"}, "calls.": {prefix},
+			"enricher": {cfg.Input.Group}, "enricher/filter/": {cfg.Input.Group + "/filter/"},
+			"enricher.delay": {cfg.DelayGroup()}, "enricher.delay/delay/": {cfg.DelayGroup() + "/delay/"},
+		})
+	}
 	source, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.DefaultProduceTopic(prefix+"raw"), kgo.ProducerLinger(5*time.Millisecond))
 	require.NoError(t, err)
 	t.Cleanup(source.Close)
-	return &loopWorld{t: t, cfg: cfg, source: source, admin: kadm.NewClient(source), seen: map[string][]sighting{}}
+	return &loopWorld{t: t, c: c, cfg: cfg, source: source, admin: kadm.NewClient(source), seen: map[string][]sighting{}}
 }
 
 // watch reads topics until the end of the test, and notes when each record can be seen.
 func (w *loopWorld) watch(topics ...string) {
 	w.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.cfg.Kafka.Brokers...), kgo.ConsumeTopics(topics...),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.c.Addrs()...), kgo.ConsumeTopics(topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	require.NoError(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -136,7 +147,7 @@ func (w *loopWorld) readAll(topics []string) map[string]int {
 			left++
 		}
 	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.cfg.Kafka.Brokers...), kgo.ConsumeTopics(topics...), kgo.KeepControlRecords(),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.c.Addrs()...), kgo.ConsumeTopics(topics...), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	require.NoError(w.t, err)
 	defer cl.Close()

@@ -5,7 +5,6 @@ package app_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,82 +19,18 @@ import (
 	"github.com/callstream/enricher/internal/replay"
 )
 
-// right is a line of docs/security.md.
-type right struct {
-	operation, kind, name string
-	prefixed              bool
-}
-
-func (r right) String() string { return r.operation + " on " + r.kind + " " + r.name }
-
-// documentedRights are those of a role, by the commands that users are told to run.
-func documentedRights(t *testing.T, role string) []right {
-	t.Helper()
-	doc, err := os.ReadFile("../../docs/security.md")
-	require.NoError(t, err)
-	_, rest, ok := strings.Cut(string(doc), "<!-- acls: "+role+" -->\n```sh\n")
-	require.True(t, ok, "no rights of %s", role)
-	block, _, _ := strings.Cut(rest, "```")
-	var all []right
-	for line := range strings.Lines(block) {
-		words := strings.Fields(line)
-		require.Equal(t, []string{"kafka-acls.sh", "--add", "--allow-principal", "User:" + role, "--operation"}, words[:5])
-		r := right{operation: words[5], kind: strings.TrimPrefix(words[6], "--"), name: words[7]}
-		if len(words) > 8 {
-			require.Equal(t, []string{"--resource-pattern-type", "prefixed"}, words[8:])
-			r.prefixed = true
-		}
-		all = append(all, r)
-	}
-	require.NotEmpty(t, all)
-	return all
-}
-
-func (r right) acl(t *testing.T) *kadm.ACLBuilder {
-	t.Helper()
-	b := kadm.NewACLs().ResourcePatternType(kadm.ACLPatternLiteral)
-	if r.prefixed {
-		b = b.ResourcePatternType(kadm.ACLPatternPrefixed)
-	}
-	switch r.kind {
-	case "topic":
-		b = b.Topics(r.name)
-	case "group":
-		b = b.Groups(r.name)
-	case "transactional-id":
-		b = b.TransactionalIDs(r.name)
-	default:
-		require.Fail(t, "no such resource", r.kind)
-	}
-	switch r.operation {
-	case "Read":
-		return b.Operations(kadm.OpRead)
-	case "Write":
-		return b.Operations(kadm.OpWrite)
-	case "DescribeConfigs":
-		return b.Operations(kadm.OpDescribeConfigs)
-	default:
-		require.Fail(t, "no such operation", r.operation)
-		return nil
-	}
-}
-
 // rightsWorld is a cluster on which nobody may do anything but what is documented.
 type rightsWorld struct {
-	t     *testing.T
-	c     *kafkatest.Secure
-	open  *kgo.Client // who may do all
-	adm   *kadm.Client
-	fed   int
-	token map[string]string // files, by role
+	t    *testing.T
+	c    *kafkatest.Cluster
+	open *kgo.Client // who may do all
+	adm  *kadm.Client
+	fed  int
 }
 
 func newRightsWorld(t *testing.T) *rightsWorld {
 	t.Helper()
-	c := kafkatest.StartSecure(t, map[string]string{
-		"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-		"super.users":           "User:ANONYMOUS", // the plain listener, and the broker itself
-	})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	for _, name := range []string{"calls.raw", "calls.enriched", "calls.dead", "calls.gave-up", "calls.due", "calls.retry.1s", "calls.retry.2s"} {
 		c.CreateTopic(t, name, 1, "retention.ms", "-1")
 	}
@@ -103,48 +38,16 @@ func newRightsWorld(t *testing.T) *rightsWorld {
 	open, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...))
 	require.NoError(t, err)
 	t.Cleanup(open.Close)
-	w := &rightsWorld{t: t, c: c, open: open, adm: kadm.NewClient(open), token: map[string]string{}}
-	for _, role := range []string{"filter", "delay", "replay"} {
-		w.token[role] = kafkatest.Secret(t, kafkatest.Token(t, role, time.Hour))
-		for _, r := range documentedRights(t, role) {
-			w.give(role, r)
-		}
+	for _, role := range []string{kafkatest.Filter, kafkatest.Delay, kafkatest.Replay} {
+		c.Give(t, role, role, nil)
 	}
-	return w
-}
-
-func (w *rightsWorld) give(role string, r right) {
-	w.t.Helper()
-	made, err := w.adm.CreateACLs(w.t.Context(), r.acl(w.t).Allow("User:"+role).AllowHosts("*"))
-	require.NoError(w.t, err)
-	require.NoError(w.t, made[0].Err)
-	w.known(role, r, 1)
-}
-
-// known waits until the broker goes by it.
-func (w *rightsWorld) known(role string, r right, n int) {
-	w.t.Helper()
-	require.Eventually(w.t, func() bool {
-		found, err := w.adm.DescribeACLs(w.t.Context(), r.acl(w.t).Allow("User:"+role).AllowHosts("*"))
-		return err == nil && len(found) == 1 && len(found[0].Described) == n
-	}, 10*time.Second, 10*time.Millisecond, r)
-}
-
-func (w *rightsWorld) take(role string, r right) {
-	w.t.Helper()
-	gone, err := w.adm.DeleteACLs(w.t.Context(), r.acl(w.t).Allow("User:"+role).AllowHosts("*"))
-	require.NoError(w.t, err)
-	require.NoError(w.t, gone[0].Err)
-	require.Len(w.t, gone[0].Deleted, 1, r)
-	w.known(role, r, 0)
+	return &rightsWorld{t: t, c: c, open: open, adm: kadm.NewClient(open)}
 }
 
 // site is the configuration of a role.
 func (w *rightsWorld) site(role string) *secureSite {
 	cfg := config.Default()
-	cfg.Kafka.Brokers = w.c.AddrsOf(w.t, kafkatest.Login)
-	cfg.Kafka.TLS = config.TLS{Enabled: true, CAFile: w.c.CA.File}
-	cfg.Kafka.SASL = config.SASL{Mechanism: config.OAuthBearer, TokenFile: w.token[role]}
+	logInAs(w.t, cfg, w.c, role)
 	cfg.Kafka.Instance = "one"
 	cfg.Input.Topics, cfg.Input.Group, cfg.Output.Topic, cfg.DeadLetter.Topic = []string{"calls.raw"}, "enricher", "calls.enriched", "calls.dead"
 	cfg.Roles = []config.Role{config.Role(role)}
@@ -153,6 +56,13 @@ func (w *rightsWorld) site(role string) *secureSite {
 	cfg.Limits.CommitInterval, cfg.Limits.SessionTimeout = 50*time.Millisecond, 6*time.Second
 	cfg.Ops.Listen, cfg.Ops.Page = "", ""
 	return &secureSite{t: w.t, c: w.c, cfg: cfg, open: w.open}
+}
+
+// logInAs makes a configuration be that of somebody whose rights a cluster looks at.
+func logInAs(t *testing.T, cfg *config.Config, c *kafkatest.Cluster, user string) {
+	t.Helper()
+	cfg.Kafka.Brokers = c.RoleAddrs(t)
+	cfg.Kafka.SASL = config.SASL{Mechanism: config.Plain, Username: user, PasswordFile: kafkatest.Secret(t, kafkatest.RolePassword)}
 }
 
 // feed sends one event of each kind: one that is dialled again at once, one that is given up, one that is no
@@ -217,10 +127,12 @@ func TestKafkaRightsByRole(t *testing.T) {
 	w.reach("calls.due", 1)
 	d.finish()
 	f.finish()
-	require.Empty(t, text(f.logs, zap.WarnLevel))
-	require.Empty(t, text(d.logs, zap.WarnLevel))
+	for _, r := range []*atWork{f, d} {
+		require.Equal(t, 1, r.logs.FilterLevelExact(zap.WarnLevel).Len(), text(r.logs, zap.WarnLevel))
+		require.Contains(t, text(r.logs, zap.WarnLevel), "kafka.tls.enabled is false") // as it is, for these logins
+	}
 
-	for _, r := range documentedRights(t, "filter") {
+	for _, r := range kafkatest.Rights(t, kafkatest.Filter) {
 		if !t.Run("filter without "+r.String(), func(t *testing.T) {
 			w.t, filter.t = t, t
 			w.without("filter", r, filter, func() {
@@ -232,7 +144,7 @@ func TestKafkaRightsByRole(t *testing.T) {
 			return // what follows would only repeat it
 		}
 	}
-	for _, r := range documentedRights(t, "delay") {
+	for _, r := range kafkatest.Rights(t, kafkatest.Delay) {
 		if !t.Run("delay without "+r.String(), func(t *testing.T) {
 			w.t, delay.t, filter.t = t, t, t
 			f := filter.run()
@@ -265,13 +177,13 @@ func idleRights(role string) map[string]func(r *atWork, done func()) {
 }
 
 // without runs a role, takes a right, and gives it back. done waits until all that was fed has come out.
-func (w *rightsWorld) without(role string, r right, s *secureSite, done func()) {
+func (w *rightsWorld) without(role string, r kafkatest.Right, s *secureSite, done func()) {
 	w.t.Helper()
 	running := s.run()
 	done()
-	w.take(role, r)
+	w.c.Disallow(w.t, role, r)
 	w.feed()
-	if r.operation == "DescribeConfigs" { // one can do without it
+	if r.Operation == "DescribeConfigs" { // one can do without it
 		done()
 		running.finish()
 		running = s.run()
@@ -279,7 +191,7 @@ func (w *rightsWorld) without(role string, r right, s *secureSite, done func()) 
 		done()
 		running.finish()
 		require.Contains(w.t, text(running.logs, zap.WarnLevel), "DESCRIBE_CONFIGS")
-		w.give(role, r)
+		w.c.Allow(w.t, role, r)
 		return
 	}
 	var said []string
@@ -291,10 +203,10 @@ func (w *rightsWorld) without(role string, r right, s *secureSite, done func()) 
 	}
 	for _, err := range append(said, s.run().failure()) {
 		w.t.Log(err)
-		require.Contains(w.t, strings.ToUpper(err), strings.ToUpper(r.operation), r)
-		require.Contains(w.t, err, strings.TrimSuffix(r.name, "."), r)
+		require.Contains(w.t, strings.ToUpper(err), strings.ToUpper(r.Operation), r)
+		require.Contains(w.t, err, strings.TrimSuffix(r.Name, "."), r)
 	}
-	w.give(role, r)
+	w.c.Allow(w.t, role, r)
 	again := s.run()
 	w.t.Cleanup(func() {
 		if w.t.Failed() {
@@ -326,15 +238,15 @@ func (w *rightsWorld) replay(t *testing.T) {
 		return report.Replayed, nil
 	}
 	raw := w.count("calls.raw")
-	for _, r := range documentedRights(t, "replay") {
-		w.take("replay", r)
+	for _, r := range kafkatest.Rights(t, kafkatest.Replay) {
+		w.c.Disallow(w.t, "replay", r)
 		n, err := run()
 		t.Logf("without %s: %d, %v", r, n, err)
 		require.Error(t, err, r)
-		require.Contains(t, err.Error(), strings.TrimSuffix(r.name, "."), r)
-		require.Contains(t, strings.ToUpper(err.Error()), strings.ToUpper(r.operation), r)
+		require.Contains(t, err.Error(), strings.TrimSuffix(r.Name, "."), r)
+		require.Contains(t, strings.ToUpper(err.Error()), strings.ToUpper(r.Operation), r)
 		require.Equal(t, raw, w.count("calls.raw"))
-		w.give("replay", r)
+		w.c.Allow(w.t, "replay", r)
 	}
 	n, err := run()
 	require.NoError(t, err)

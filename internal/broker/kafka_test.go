@@ -11,15 +11,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/callstream/enricher/internal/broker"
+	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/kafkatest"
+	"github.com/callstream/enricher/internal/login"
 )
+
+// asFilter is a client of a filter that has the topic "out", the group "g" and a transactional id.
+func asFilter(t *testing.T, c *kafkatest.Cluster, id string) *broker.Client {
+	t.Helper()
+	c.Give(t, kafkatest.Filter, kafkatest.Filter, kafkatest.Names{
+		"calls.raw": {"out"}, "calls.enriched": {"out"}, "calls.dead": nil, "calls.gave-up": nil, "calls.retry.": nil, "calls.": nil,
+		"enricher": {"g"}, "enricher/filter/": {id},
+	})
+	d, err := login.New(config.Kafka{SASL: config.SASL{Mechanism: config.Plain, Username: kafkatest.Filter, Password: kafkatest.RolePassword}})
+	require.NoError(t, err)
+	return broker.NewClient(broker.Config{Brokers: c.RoleAddrs(t), ClientID: "test", Dial: d.DialContext, ConnectTimeout: d.Timeout()})
+}
 
 // Two processes of one name that both have work: the younger takes the id over, the older
 // takes it back once, and gives way when it is fenced again.
 func TestKafkaTwinGivesWay(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	c.CreateTopic(t, "out", 1)
-	client := broker.NewClient(broker.Config{Brokers: c.Addrs(), ClientID: "test"})
+	client := asFilter(t, c, "g/filter/same")
 	t.Cleanup(client.Close)
 	older := client.NewTransaction("g/filter/same", 10*time.Second)
 	require.NoError(t, older.Begin(deadline(t)))
@@ -49,7 +63,7 @@ func TestKafkaTwinGivesWay(t *testing.T) {
 // An owner gets its id back whatever became of its transaction, also where the coordinator
 // answers "fenced": Kafka 3.9 does for each of these, 4.3 where it was started again.
 func TestKafkaOwnerIsNoTwin(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{Properties: map[string]string{
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true, Properties: map[string]string{
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
 	}})
 	c.CreateTopic(t, "out", 1)
@@ -71,7 +85,7 @@ func TestKafkaOwnerIsNoTwin(t *testing.T) {
 		"coordinator away while it open": func(string) { c.Kill(t, 1); c.Restart(t, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := broker.NewClient(broker.Config{Brokers: c.Addrs(), ClientID: "test"})
+			client := asFilter(t, c, name)
 			t.Cleanup(client.Close)
 			txn := client.NewTransaction(name, timeout)
 			require.NoError(t, txn.Begin(deadline(t)))

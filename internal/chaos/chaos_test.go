@@ -35,7 +35,7 @@ func long() bool { return os.Getenv(envSize) == "long" }
 
 func cluster(t *testing.T) *kafkatest.Cluster {
 	t.Helper()
-	return kafkatest.Start(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Proxied: true})
+	return kafkatest.Start(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Roles: true, Proxied: true})
 }
 
 // A hundred thousand events, with everything that can break broken at least once.

@@ -64,6 +64,7 @@ const config = `kafka:
   client_id: enricher-%s
   instance: %s
   transaction_timeout: %s
+  sasl: {mechanism: plain, username: filter, password_file: %s}
 input: {topics: [%s], group: %s}
 output: {topic: %s}
 dead_letter: {topic: %s}
@@ -84,10 +85,11 @@ func newFleet(t *testing.T, bin, dir, suffix string, addrs []string, s size) *fl
 	if s.atLeast {
 		delivery = "at_least_once"
 	}
+	password := kafkatest.Secret(t, kafkatest.RolePassword)
 	quoted := `"` + strings.Join(addrs, `","`) + `"`
 	for _, name := range instances() {
 		f.locks[name] = &sync.Mutex{}
-		text := fmt.Sprintf(config, quoted, name, name, transactionTimeout, "in"+suffix, "g"+suffix, "out"+suffix, "dead"+suffix, delivery, "retry"+suffix, commitInterval, sessionTimeout)
+		text := fmt.Sprintf(config, quoted, name, name, transactionTimeout, password, "in"+suffix, "g"+suffix, "out"+suffix, "dead"+suffix, delivery, "retry"+suffix, commitInterval, sessionTimeout)
 		require.NoError(t, os.WriteFile(f.file(name, "yaml"), []byte(text), 0o600))
 	}
 	t.Cleanup(func() {

@@ -19,7 +19,7 @@ func TestRecovery(t *testing.T) {
 		t.Skipf("takes minutes: %s=long runs it", envSize)
 	}
 	bin := build(t, t.TempDir(), nil)
-	c := kafkatest.Start(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Proxied: true})
+	c := kafkatest.Start(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Roles: true, Proxied: true})
 	const busy = 3 * time.Second
 	for _, x := range []struct {
 		name   string // without commas: it becomes a path, and log4j takes a comma for the end of one
@@ -52,7 +52,7 @@ func TestRecovery(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) { recovery(t, c, bin, x.suffix, x.scale, x.aim+busy, x.what) })
 	}
 	t.Run("kill -9 of a broker with broker.session.timeout.ms 3000", func(t *testing.T) {
-		c := kafkatest.Start(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Proxied: true, Properties: map[string]string{"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}})
+		c := kafkatest.Start(t, kafkatest.Options{Nodes: numBrokers, HeapMB: 400, Roles: true, Proxied: true, Properties: map[string]string{"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}})
 		recovery(t, c, bin, "", false, 5*time.Second+busy, killOneBroker)
 	})
 }

@@ -74,8 +74,13 @@ func newRun(t *testing.T, c *kafkatest.Cluster, bin, suffix string, seed uint64,
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.MetadataMinAge(250*time.Millisecond))
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
+	c.Give(t, kafkatest.Filter, kafkatest.Filter, kafkatest.Names{
+		"calls.raw": {"in" + suffix}, "calls.enriched": {"out" + suffix}, "calls.dead": {"dead" + suffix}, "calls.gave-up": nil,
+		"calls.retry.": {"retry" + suffix}, "calls.": {"in" + suffix, "out" + suffix, "dead" + suffix, "retry" + suffix},
+		"enricher": {"g" + suffix}, "enricher/filter/": {"g" + suffix + "/filter/"},
+	})
 	return &run{
-		t: t, c: c, f: newFleet(t, bin, dir, suffix, c.Addrs(), s), s: s, seed: seed, suffix: suffix,
+		t: t, c: c, f: newFleet(t, bin, dir, suffix, c.RoleAddrs(t), s), s: s, seed: seed, suffix: suffix,
 		client: client, admin: kadm.NewClient(client), ledger: l,
 	}
 }

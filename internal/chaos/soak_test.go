@@ -41,7 +41,7 @@ const (
 	calibration    = 30 * time.Second
 )
 
-const soakConfig = `kafka: {brokers: ["%s"], client_id: soak, instance: %s}
+const soakConfig = `kafka: {brokers: ["%s"], client_id: soak, instance: %s, sasl: {mechanism: plain, username: filter, password_file: %s}}
 input: {topics: [soak.in], group: soak}
 output: {topic: soak.out}
 dead_letter: {topic: soak.dead}
@@ -52,12 +52,13 @@ log: {format: json}
 `
 
 type soak struct {
-	t       *testing.T
-	c       *kafkatest.Cluster
-	dir     string
-	bin     string
-	main    *kafkatest.Process
-	address string // of main's metrics
+	t        *testing.T
+	c        *kafkatest.Cluster
+	dir      string
+	bin      string
+	password string // file
+	main     *kafkatest.Process
+	address  string // of main's metrics
 
 	produced [soakPartitions]atomic.Int64 // events acknowledged by the input
 	seen     [soakPartitions]atomic.Int64 // consecutive numbers seen in the output
@@ -83,11 +84,16 @@ func TestSoak(t *testing.T) {
 	}
 	length, err := time.ParseDuration(text)
 	require.NoError(t, err, envSoak)
-	s := &soak{t: t, dir: t.TempDir(), c: kafkatest.Start(t, kafkatest.Options{HeapMB: 768, Properties: map[string]string{"log.retention.check.interval.ms": "5000"}})}
+	s := &soak{t: t, dir: t.TempDir(), c: kafkatest.Start(t, kafkatest.Options{HeapMB: 768, Roles: true, Properties: map[string]string{"log.retention.check.interval.ms": "5000"}})}
 	for _, topic := range []string{"soak.in", "soak.out", "soak.busy", "soak.dead"} {
 		// Old segments go: an hour of events is more than the disk is for. Who falls behind by so much would see a gap.
 		s.c.CreateTopic(t, topic, soakPartitions, "retention.bytes", "268435456", "segment.bytes", "67108864")
 	}
+	s.c.Give(t, kafkatest.Filter, kafkatest.Filter, kafkatest.Names{
+		"calls.raw": {"soak.in"}, "calls.enriched": {"soak.out"}, "calls.dead": {"soak.dead"}, "calls.gave-up": nil, "calls.retry.": {"soak.busy"}, "calls.": {"soak."},
+		"enricher": {"soak"}, "enricher/filter/": {"soak/filter/"},
+	})
+	s.password = kafkatest.Secret(t, kafkatest.RolePassword)
 	s.bin = build(t, s.dir, nil)
 	s.overlay(0)
 	s.main, s.address = s.start("main")
@@ -132,7 +138,7 @@ var servesAt = regexp.MustCompile(`"serving /livez, /readyz and /metrics".*"addr
 // start runs a process and waits until it serves its metrics.
 func (s *soak) start(name string) (p *kafkatest.Process, address string) {
 	file := filepath.Join(s.dir, name+".yaml")
-	require.NoError(s.t, os.WriteFile(file, fmt.Appendf(nil, soakConfig, strings.Join(s.c.Addrs(), `", "`), name), 0o600))
+	require.NoError(s.t, os.WriteFile(file, fmt.Appendf(nil, soakConfig, strings.Join(s.c.RoleAddrs(s.t), `", "`), name, s.password), 0o600))
 	log := filepath.Join(s.dir, name+".log")
 	p, err := kafkatest.StartProcess(exec.Command(s.bin, "run", "-c", file), log)
 	require.NoError(s.t, err)

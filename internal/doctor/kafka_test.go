@@ -257,6 +257,38 @@ func TestKafkaRights(t *testing.T) {
 	}
 }
 
+// The filter's user, with the rights of docs/security.md and no others, finds nothing wrong. What it may not ask is said.
+func TestKafkaRightsOfTheFilter(t *testing.T) {
+	c, s := start(t, kafkatest.Options{Roles: true})
+	s.used()
+	c.Give(t, kafkatest.Filter, kafkatest.Filter, kafkatest.Names{
+		"calls.raw": {"calls.raw"}, "calls.enriched": {"calls.enriched"}, "calls.dead": {"calls.dead"}, "calls.gave-up": nil,
+		"calls.retry.": {"calls.retry"}, "calls.": {"calls."}, "enricher": {"enricher"}, "enricher/filter/": {"enricher/filter/"},
+	})
+	s.cfg.Kafka.Brokers = c.RoleAddrs(t)
+	s.cfg.Kafka.SASL = config.SASL{Mechanism: config.Plain, Username: kafkatest.Filter, PasswordFile: kafkatest.Secret(t, kafkatest.RolePassword)}
+	r := s.run()
+
+	var unknown []string
+
+	for _, check := range r.Checks {
+		require.NotEqual(t, doctor.Problem, check.Status, list(r))
+
+		if check.Check == "rights" {
+			require.Equal(t, doctor.OK, check.Status, list(r))
+		}
+
+		if check.Status == doctor.NotChecked {
+			unknown = append(unknown, check.Check+" of "+check.On)
+		}
+	}
+
+	require.ElementsMatch(t, []string{
+		"clock of active controller", "session timeout of limits.session_timeout", "transaction timeout of kafka.transaction_timeout",
+		"replicas of __consumer_offsets (internal)", "replicas of __transaction_state (internal)",
+	}, unknown)
+}
+
 // state is what looking must not change, by a client that has nothing in its cache.
 func (s *site) state() []any {
 	s.t.Helper()

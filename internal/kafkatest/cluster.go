@@ -26,8 +26,9 @@ type Options struct {
 	Nodes      int               // combined broker and controller nodes: 1 (also for 0) or 3
 	Properties map[string]string // added to each node's server.properties, or replacing its lines
 	HeapMB     int               // Java heap of a node, or of a tool; 0 is 512
-	Proxied    bool              // clients reach each node through a Proxy; the nodes reach each other without
-	Listeners  []Listener        // besides the plain one
+	Roles      bool              // the nodes look at rights, and have a listener for those who log in as a role
+	Proxied    bool              // those reach each node through a Proxy
+	Listeners  []Listener        // besides the plain one and that of the roles
 }
 
 // Listener is a further one of each node. Its name is upper case; what Properties has for it begins with
@@ -80,16 +81,21 @@ func Start(tb testing.TB, opts Options) *Cluster {
 	}
 }
 
-// Addrs are the addresses of all nodes, running or not: those of their proxies, if they have some.
+// Addrs are the addresses of all nodes, running or not. They ask for no login, and who comes by them may do all.
 func (c *Cluster) Addrs() []string {
 	addrs := make([]string, len(c.nodes))
 	for i, n := range c.nodes {
 		addrs[i] = n.addr
-		if n.proxy != nil {
-			addrs[i] = n.proxy.Addr()
-		}
 	}
 	return addrs
+}
+
+// listeners are those besides the plain one.
+func (c *Cluster) listeners() []Listener {
+	if !c.opts.Roles {
+		return c.opts.Listeners
+	}
+	return append([]Listener{{roles, "SASL_PLAINTEXT"}}, c.opts.Listeners...)
 }
 
 // AddrsOf are the addresses of a further listener.
@@ -167,7 +173,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	if strings.HasPrefix(c.id, "-") { // would be taken for an option
 		c.id = "A" + c.id[1:]
 	}
-	more := 1 + len(c.opts.Listeners)                  // for the other nodes, and further listeners
+	more := len(c.listeners())
 	ports, err := freePorts((2 + more) * c.opts.Nodes) // the two are listener and controller
 	if err != nil {
 		return err

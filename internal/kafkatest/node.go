@@ -23,7 +23,7 @@ type node struct {
 
 	listeners map[string]string // addresses of the further ones
 
-	proxy   *Proxy   // nil: clients talk to the node itself
+	proxy   *Proxy   // nil: roles talk to the node itself
 	process *Process // nil: never started
 }
 
@@ -41,8 +41,7 @@ appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 `
 
 // newNode writes the configuration of one node. ports has two for each node of the cluster;
-// others are the port on which this one listens to the others if clients come through a proxy, and those of
-// the further listeners.
+// others are those of its further listeners.
 func (c *Cluster) newNode(id int, ports, others []int) (*node, error) {
 	dir := filepath.Join(c.dir, "node"+strconv.Itoa(id))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -55,19 +54,22 @@ func (c *Cluster) newNode(id int, ports, others []int) (*node, error) {
 		listeners:  map[string]string{},
 	}
 	properties := nodeProperties(id, ports, filepath.Join(dir, "data"))
-	if c.opts.Proxied {
-		var err error
-		if n.proxy, err = StartProxy(n.addr); err != nil {
-			return nil, fmt.Errorf("start proxy of node %d: %w", id, err)
+	for i, l := range c.listeners() {
+		n.listeners[l.Name] = hostPort(others[i])
+		advertised := n.listeners[l.Name]
+		if c.opts.Proxied && l.Name == roles {
+			var err error
+			if n.proxy, err = StartProxy(advertised); err != nil {
+				return nil, fmt.Errorf("start proxy of node %d: %w", id, err)
+			}
+			advertised = n.proxy.Addr()
 		}
-		stand(properties, n.proxy.Addr(), hostPort(others[0]))
-	}
-	for i, l := range c.opts.Listeners {
-		n.listeners[l.Name] = hostPort(others[i+1])
-		for _, key := range []string{"listeners", "advertised.listeners"} {
-			properties[key] += "," + l.Name + "://" + n.listeners[l.Name]
-		}
+		properties["listeners"] += "," + l.Name + "://" + n.listeners[l.Name]
+		properties["advertised.listeners"] += "," + l.Name + "://" + advertised
 		properties["listener.security.protocol.map"] += "," + l.Name + ":" + l.Protocol
+	}
+	if c.opts.Roles {
+		maps.Copy(properties, rolesProperties())
 	}
 	maps.Copy(properties, c.opts.Properties)
 	var text bytes.Buffer
@@ -111,14 +113,6 @@ func nodeProperties(id int, ports []int, data string) map[string]string {
 		"share.coordinator.state.topic.min.isr":            inSync,
 		"group.initial.rebalance.delay.ms":                 "0",
 	}
-}
-
-// stand puts a proxy before a node: clients are told its address, the other nodes another listener.
-func stand(properties map[string]string, proxy, internal string) {
-	properties["listeners"] += ",INTERNAL://" + internal
-	properties["advertised.listeners"] = "PLAINTEXT://" + proxy + ",INTERNAL://" + internal
-	properties["inter.broker.listener.name"] = "INTERNAL"
-	properties["listener.security.protocol.map"] += ",INTERNAL:PLAINTEXT"
 }
 
 // format prepares the log directory, which a broker refuses to do by itself.

@@ -108,18 +108,19 @@ func TestNodeThatNeverStarted(t *testing.T) {
 }
 
 func TestProxiedNode(t *testing.T) {
-	c := Cluster{dir: t.TempDir(), opts: Options{Nodes: 1, Proxied: true}}
+	c := Cluster{dir: t.TempDir(), opts: Options{Nodes: 1, Roles: true, Proxied: true}}
 	n, err := c.newNode(1, []int{10, 11}, []int{12})
 	require.NoError(t, err)
 	defer n.proxy.Close()
 	c.nodes = []*node{n}
-	require.Equal(t, []string{n.proxy.Addr()}, c.Addrs())
+	require.Equal(t, []string{"127.0.0.1:10"}, c.Addrs())
+	require.Equal(t, []string{n.proxy.Addr()}, c.RoleAddrs(t))
 	require.Equal(t, n.proxy, c.Proxy(t, 1))
 	text, err := os.ReadFile(n.properties)
 	require.NoError(t, err)
-	require.Contains(t, string(text), "advertised.listeners=PLAINTEXT://"+n.proxy.Addr()+",INTERNAL://127.0.0.1:12\n")
-	require.Contains(t, string(text), "\nlisteners=PLAINTEXT://127.0.0.1:10,CONTROLLER://127.0.0.1:11,INTERNAL://127.0.0.1:12\n")
-	require.Contains(t, string(text), "\ninter.broker.listener.name=INTERNAL\n")
+	require.Contains(t, string(text), "advertised.listeners=PLAINTEXT://127.0.0.1:10,ROLES://"+n.proxy.Addr()+"\n")
+	require.Contains(t, string(text), "\nlisteners=PLAINTEXT://127.0.0.1:10,CONTROLLER://127.0.0.1:11,ROLES://127.0.0.1:12\n")
+	require.Contains(t, string(text), "\ninter.broker.listener.name=PLAINTEXT\n")
 }
 
 func TestToolsOfKafka3(t *testing.T) {

@@ -31,7 +31,7 @@ type site struct {
 // settle makes a site whose names end alike.
 func settle(t *testing.T, c *kafkatest.Cluster, exactly bool, suffix string) *site {
 	t.Helper()
-	w := worldOf(t, c.Addrs())
+	w := onKafka(t, c)
 	s := &site{world: w, cluster: c, adm: kadm.NewClient(w.client()), in: "in" + suffix, out: "out" + suffix, retry: "retry" + suffix}
 	w.cfg.ExactlyOnce, w.cfg.Group = exactly, "g"+suffix
 	w.cfg.Topics, w.cfg.Output, w.cfg.DeadLetter, w.cfg.Routes[0].Topic = []string{s.in}, s.out, "dead"+suffix, s.retry
@@ -128,7 +128,7 @@ func (s *site) delete(topic string) {
 // Where the broker stamps the input, a batch's records have one time: that of its arrival. It
 // goes to an output whose times are the producer's; one that is stamped as well has its own.
 func TestKafkaLogAppendTime(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	const stamped = 1 // the attribute for LogAppendTime
 	inBoth(t, func(t *testing.T, exactly bool, suffix string) {
 		s := settle(t, c, exactly, suffix)
@@ -175,7 +175,7 @@ func TestKafkaLogAppendTime(t *testing.T) {
 // What the log cleaner leaves of a topic has gaps inside batches and between them, emptied
 // batches, and markers of transactions whose records are gone.
 func TestKafkaCompactedInput(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{Properties: map[string]string{"log.cleaner.backoff.ms": "50", "log.cleaner.dedupe.buffer.size": "8388608"}})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true, Properties: map[string]string{"log.cleaner.backoff.ms": "50", "log.cleaner.dedupe.buffer.size": "8388608"}})
 	inBoth(t, func(t *testing.T, exactly bool, suffix string) {
 		s := settle(t, c, exactly, suffix)
 		c.CreateTopic(t, s.in, 1, "cleanup.policy", "compact", "segment.ms", "1000", "min.cleanable.dirty.ratio", "0.0001",
@@ -270,7 +270,7 @@ func TestKafkaCompactedInput(t *testing.T) {
 // While the input topic is gone the filter waits and says for what. Made again, it is read from
 // its beginning.
 func TestKafkaInputTopicDeleted(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	inBoth(t, func(t *testing.T, exactly bool, suffix string) {
 		s := plain(t, c, exactly, suffix, 1)
 		s.send(0, numbered(0, 20)...)
@@ -292,7 +292,7 @@ func TestKafkaInputTopicDeleted(t *testing.T) {
 // Deleted and made again at once, with more events than the old one had: all of them are read,
 // none is taken for one that is committed.
 func TestKafkaInputTopicMadeAnew(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	inBoth(t, func(t *testing.T, exactly bool, suffix string) {
 		s := plain(t, c, exactly, suffix, 1)
 		s.send(0, numbered(0, 20)...)
@@ -311,7 +311,7 @@ func TestKafkaInputTopicMadeAnew(t *testing.T) {
 // While an output topic is gone nothing is committed and the log says what is missing. Made
 // again, it gets the events that wait.
 func TestKafkaOutputTopicDeleted(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	for _, which := range []string{"out", "retry"} {
 		t.Run(which, func(t *testing.T) {
 			inBoth(t, func(t *testing.T, exactly bool, suffix string) {
@@ -340,7 +340,7 @@ func TestKafkaOutputTopicDeleted(t *testing.T) {
 // New partitions of the input make the filter stop, because they change which partition of the
 // output a key goes to. The next process takes them up.
 func TestKafkaPartitionsAdded(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	inBoth(t, func(t *testing.T, exactly bool, suffix string) {
 		s := plain(t, c, exactly, suffix, 2)
 		f := s.watch(s.cfg)
@@ -377,7 +377,7 @@ func TestKafkaPartitionsAdded(t *testing.T) {
 // A topic that lacks replicas takes nothing: the filter waits, commits nothing, and goes on when
 // fewer are enough. It takes three brokers: Kafka asks for no more replicas than a topic has.
 func TestKafkaNotEnoughReplicas(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{Nodes: 3, HeapMB: 384})
+	c := kafkatest.Start(t, kafkatest.Options{Nodes: 3, HeapMB: 384, Roles: true})
 	inBoth(t, func(t *testing.T, exactly bool, suffix string) {
 		s := settle(t, c, exactly, suffix)
 		topics(t, c, map[string]int32{s.in: 1, s.retry: 1})
@@ -400,46 +400,10 @@ func TestKafkaNotEnoughReplicas(t *testing.T) {
 	})
 }
 
-// rights is a cluster that asks its ACLs, and allows what has none.
-func rights(t *testing.T) *kafkatest.Cluster {
-	t.Helper()
-	return kafkatest.Start(t, kafkatest.Options{Properties: map[string]string{
-		"authorizer.class.name":          "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-		"allow.everyone.if.no.acl.found": "true",
-	}})
-}
-
-// everybody is who connects without a name.
-const everybody = "User:ANONYMOUS"
-
 // deny takes one right on something, and leaves the others; the function it returns gives it back.
-// on names the resource in a builder.
-func (s *site) deny(op kadm.ACLOperation, on func(*kadm.ACLBuilder) *kadm.ACLBuilder) (allow func()) {
+func (s *site) deny(operation, kind, name string) (allow func()) {
 	s.t.Helper()
-	builder := func() *kadm.ACLBuilder { return on(kadm.NewACLs()).ResourcePatternType(kadm.ACLPatternLiteral) }
-	every := builder().Allow().AllowHosts().Deny().DenyHosts().Operations()
-	known := func() int {
-		found, err := s.adm.DescribeACLs(s.t.Context(), every)
-		if err != nil || len(found) != 1 || found[0].Err != nil {
-			return -1
-		}
-		return len(found[0].Described)
-	}
-	for _, b := range []*kadm.ACLBuilder{
-		builder().Operations(kadm.OpAll).Allow(everybody).AllowHosts("*"), // a resource with any ACL is closed otherwise
-		builder().Operations(op).Deny(everybody).DenyHosts("*"),
-	} {
-		made, err := s.adm.CreateACLs(s.t.Context(), b)
-		require.NoError(s.t, err)
-		require.NoError(s.t, made[0].Err)
-	}
-	s.until("the broker knows it", func() bool { return known() == 2 })
-	return func() {
-		s.t.Helper()
-		_, err := s.adm.DeleteACLs(s.t.Context(), every)
-		require.NoError(s.t, err)
-		s.until("the broker has forgotten it", func() bool { return known() == 0 })
-	}
+	return s.cluster.Deny(s.t, kafkatest.Filter, kafkatest.Right{Operation: operation, Kind: kind, Name: name})
 }
 
 // idle requires that nothing has happened: no group, no offset, no record.
@@ -454,13 +418,13 @@ func (s *site) idle(f *watched) {
 }
 
 func TestKafkaRights(t *testing.T) {
-	c := rights(t)
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	// Without the right to have transactions nothing begins.
 	t.Run("WRITE on the transactional id", func(t *testing.T) {
 		s := plain(t, c, true, "-txn", 1)
 		s.send(0, numbered(0, 5)...)
 		id := s.cfg.Group + "/filter/" + s.cfg.Instance
-		allow := s.deny(kadm.OpWrite, func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.TransactionalIDs(id) })
+		allow := s.deny("Write", "transactional-id", id)
 		f := s.watch(s.cfg)
 		err := s.failure(f)
 		for _, words := range []string{"exactly_once", "Transactional ID Authorization Failed", "WRITE", strconv.Quote(id), "delivery: at_least_once"} {
@@ -477,7 +441,7 @@ func TestKafkaRights(t *testing.T) {
 	t.Run("all rights on the transactional id", func(t *testing.T) {
 		s := plain(t, c, true, "-all", 1)
 		id := s.cfg.Group + "/filter/" + s.cfg.Instance
-		allow := s.deny(kadm.OpAll, func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.TransactionalIDs(id) })
+		allow := s.deny("All", "transactional-id", id)
 		err := s.failure(s.watch(s.cfg)) // waits for less long than the start would try
 		for _, words := range []string{"exactly_once", "Transactional ID Authorization Failed", "WRITE", strconv.Quote(id), "delivery: at_least_once"} {
 			require.ErrorContains(t, err, words)
@@ -493,7 +457,7 @@ func TestKafkaRights(t *testing.T) {
 				s.send(0, numbered(0, 5)...)
 				f := s.watch(s.cfg)
 				s.until("committed", func() bool { return s.at(0) == 5 })
-				allow := s.deny(kadm.OpWrite, func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.Topics(topic) })
+				allow := s.deny("Write", "topic", topic)
 				s.send(0, numbered(5, 5)...)
 				err := s.failure(f)
 				require.ErrorContains(t, err, "Topic Authorization Failed")
@@ -520,7 +484,8 @@ func TestKafkaRights(t *testing.T) {
 		s := plain(t, c, true, "-new", 1)
 		_, err := s.adm.CreateTopic(t.Context(), 1, 1, nil, "further")
 		require.NoError(t, err)
-		allow := s.deny(kadm.OpWrite, func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.Topics("further") })
+		s.cluster.Allow(t, kafkatest.Filter, kafkatest.Right{Operation: "Write", Kind: "topic", Name: "further"})
+		allow := s.deny("Write", "topic", "further")
 		f := s.watch(s.cfg)
 		next := s.cfg.Rules
 		next.Routes = append(slices.Clone(next.Routes), toRoute(t, "further", "further", route.Rule{Outcomes: []string{"no_code", "enriched"}}))
@@ -539,7 +504,7 @@ func TestKafkaRights(t *testing.T) {
 		inBoth(t, func(t *testing.T, exactly bool, suffix string) {
 			s := plain(t, c, exactly, "-group"+suffix, 1)
 			s.send(0, numbered(0, 5)...)
-			allow := s.deny(kadm.OpRead, func(b *kadm.ACLBuilder) *kadm.ACLBuilder { return b.Groups(s.cfg.Group) })
+			allow := s.deny("Read", "group", s.cfg.Group)
 			f := s.watch(s.cfg)
 			err := s.failure(f)
 			require.ErrorContains(t, err, fmt.Sprintf("READ on group %q", s.cfg.Group))

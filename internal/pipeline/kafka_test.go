@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,8 +18,10 @@ import (
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
+	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/eventgen"
 	"github.com/callstream/enricher/internal/kafkatest"
+	"github.com/callstream/enricher/internal/login"
 	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/pkg/catalog"
 )
@@ -30,16 +33,37 @@ func topics(t *testing.T, c *kafkatest.Cluster, partitions map[string]int32) {
 	}
 }
 
+// onKafka is a world on a real cluster. Its filters log in, and may do what docs/security.md lists and nothing else.
+func onKafka(t *testing.T, c *kafkatest.Cluster) *world {
+	t.Helper()
+	w := worldOf(t, c.Addrs())
+	d, err := login.New(config.Kafka{SASL: config.SASL{Mechanism: config.Plain, Username: kafkatest.Filter, Password: kafkatest.RolePassword}})
+	require.NoError(t, err)
+	w.connect = func(cfg pipeline.Config) broker.Config {
+		var copies []string
+		for _, r := range cfg.Routes {
+			copies = append(copies, r.Topic)
+		}
+		c.Give(w.t, kafkatest.Filter, kafkatest.Filter, kafkatest.Names{
+			"calls.raw": cfg.Topics, "calls.enriched": {cfg.Output}, "calls.dead": {cfg.DeadLetter}, "calls.gave-up": nil,
+			"calls.retry.": copies, "calls.": slices.Concat(cfg.Topics, copies, []string{cfg.Output, cfg.DeadLetter}),
+			"enricher": {cfg.Group}, "enricher/filter/": {cfg.Group + "/filter/"},
+		})
+		return broker.Config{Brokers: c.RoleAddrs(w.t), ClientID: "filter", Topics: cfg.AllTopics(), Dial: d.DialContext, ConnectTimeout: d.Timeout()}
+	}
+	return w
+}
+
 // A hundred thousand events through a real Kafka, with partition counts that differ:
 // every id once, with its key, headers, timestamp and bytes, in order.
 func TestKafkaHundredThousandEvents(t *testing.T) {
 	const n = 100_000
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	for _, exactly := range []bool{false, true} {
 		t.Run(fmt.Sprintf("exactly once %v", exactly), func(t *testing.T) {
 			suffix := map[bool]string{false: "-alo", true: "-eos"}[exactly]
 			topics(t, c, map[string]int32{"in" + suffix: 6, "out" + suffix: 4, "dead" + suffix: 1, "retry" + suffix: 6})
-			w := worldOf(t, c.Addrs())
+			w := onKafka(t, c)
 			w.cfg.ExactlyOnce, w.cfg.Group = exactly, "g"+suffix
 			w.cfg.Topics, w.cfg.Output, w.cfg.DeadLetter, w.cfg.Routes[0].Topic = []string{"in" + suffix}, "out"+suffix, "dead"+suffix, "retry"+suffix
 			w.cfg.CommitInterval = 100 * time.Millisecond
@@ -62,13 +86,13 @@ func TestKafkaHundredThousandEvents(t *testing.T) {
 // Every codec in and out, written by Java's and kafka-go's producers, read by Java's and
 // kafka-go's consumers.
 func TestKafkaCodecsAndOtherClients(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	const event = `{"Event":"Hangup","Direction":"outbound","HangupCauseCode":"3010","AnswerTime":"","n":"%s-%d"}`
 	for _, codec := range []recordbatch.Codec{recordbatch.None, recordbatch.Gzip, recordbatch.Snappy, recordbatch.LZ4, recordbatch.Zstd} {
 		t.Run(codec.String(), func(t *testing.T) {
 			in, out := "in-"+codec.String(), "out-"+codec.String()
 			topics(t, c, map[string]int32{in: 2, out: 2, "dead-" + codec.String(): 1, "retry-" + codec.String(): 3})
-			w := worldOf(t, c.Addrs())
+			w := onKafka(t, c)
 			w.cfg.Topics, w.cfg.Output, w.cfg.DeadLetter, w.cfg.Routes[0].Topic = []string{in}, out, "dead-"+codec.String(), "retry-"+codec.String()
 			w.cfg.Codec, w.cfg.Group = codec, "g-"+codec.String()
 			f := w.start(w.cfg)
@@ -147,9 +171,9 @@ func checkEnriched(t *testing.T, values []string, each int) {
 // Transactional input with aborted ranges: what was aborted is not enriched, and lag
 // reaches 0 behind control batches.
 func TestKafkaAbortedInputIsSkipped(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	topics(t, c, map[string]int32{"in": 2, "out": 2, "dead": 1, "retry": 2})
-	w := worldOf(t, c.Addrs())
+	w := onKafka(t, c)
 	f := w.start(w.cfg)
 	cl := w.client(kgo.TransactionalID("source"), kgo.DefaultProduceTopic("in"), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
 	gen := eventgen.New(7, catalog.Default().Entries())
@@ -198,9 +222,9 @@ func TestKafkaAbortedInputIsSkipped(t *testing.T) {
 // Two processes with one instance name: the younger takes over, and the older stops with an
 // error that says so.
 func TestKafkaTwinInstances(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	topics(t, c, same(2))
-	w := worldOf(t, c.Addrs())
+	w := onKafka(t, c)
 	w.cfg.ExactlyOnce = true
 	older := w.start(w.cfg)
 	w.produce(1, 200, "in")
@@ -231,11 +255,11 @@ func TestKafkaTwinInstances(t *testing.T) {
 // A stop with a hundred thousand events before the filter: it ends in time and without an
 // error, and the next process repeats nothing.
 func TestKafkaStopUnderLoad(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	both(t, func(t *testing.T, exactly bool) {
 		suffix := strconv.FormatBool(exactly)
 		topics(t, c, map[string]int32{"in" + suffix: 4, "out" + suffix: 4, "dead" + suffix: 4, "retry" + suffix: 4})
-		w := worldOf(t, c.Addrs())
+		w := onKafka(t, c)
 		w.cfg.ExactlyOnce, w.cfg.Group = exactly, "g"+suffix
 		w.cfg.Topics, w.cfg.Output, w.cfg.DeadLetter, w.cfg.Routes[0].Topic = []string{"in" + suffix}, "out"+suffix, "dead"+suffix, "retry"+suffix
 		all := w.produce(3, 100_000, "in"+suffix)

@@ -49,7 +49,7 @@ type watched struct {
 func (w *world) watch(cfg pipeline.Config) *watched {
 	w.t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
-	client := broker.NewClient(broker.Config{Brokers: w.addrs, ClientID: "filter", Topics: cfg.AllTopics()})
+	client := broker.NewClient(w.connect(cfg))
 	f := &watched{Pipeline: pipeline.New(cfg, client, zap.New(core)), logs: logs, done: make(chan error, 1)}
 	var ctx context.Context
 	ctx, f.quit = context.WithCancel(context.Background())

@@ -38,6 +38,8 @@ type world struct {
 	addrs []string
 	cfg   pipeline.Config
 	admin *kadm.Client
+
+	connect func(pipeline.Config) broker.Config // how filters reach the brokers
 }
 
 // newWorld is a world in this process.
@@ -55,7 +57,7 @@ func worldOf(t *testing.T, addrs []string) *world {
 	retryable := true
 	retry, err := route.Compile(route.Rule{Retryable: &retryable})
 	require.NoError(t, err)
-	return &world{t: t, addrs: addrs, cfg: pipeline.Config{
+	w := &world{t: t, addrs: addrs, cfg: pipeline.Config{
 		Topics: []string{"in"}, Group: "g", Start: broker.Earliest, ReadCommitted: true,
 		Output: "out", DeadLetter: "dead",
 		Rules: pipeline.Rules{Enricher: enricher(t), Routes: []pipeline.Route{{Name: "retry", Match: retry, Topic: "retry"}}},
@@ -63,6 +65,10 @@ func worldOf(t *testing.T, addrs []string) *world {
 		CommitInterval: 50 * time.Millisecond, SessionTimeout: 6 * time.Second, ShutdownTimeout: 20 * time.Second,
 		Instance: "test", TransactionTimeout: 15 * time.Second,
 	}}
+	w.connect = func(cfg pipeline.Config) broker.Config {
+		return broker.Config{Brokers: addrs, ClientID: "filter", Topics: cfg.AllTopics()}
+	}
+	return w
 }
 
 func (w *world) client(opts ...kgo.Opt) *kgo.Client {
@@ -88,7 +94,7 @@ type filter struct {
 
 func (w *world) start(cfg pipeline.Config) *filter {
 	w.t.Helper()
-	client := broker.NewClient(broker.Config{Brokers: w.addrs, ClientID: "filter", Topics: cfg.AllTopics()})
+	client := broker.NewClient(w.connect(cfg))
 	p := pipeline.New(cfg, client, zaptest.NewLogger(w.t, zaptest.Level(zap.InfoLevel)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/kafkatest"
 	"github.com/callstream/enricher/internal/replay"
 )
@@ -25,7 +26,7 @@ const (
 	// slow is added to each way between program and broker, so that there is a middle to interrupt.
 	slow      = 100 * time.Millisecond
 	onceTime  = 60 * time.Second
-	replayCfg = `kafka: {brokers: ["%s"]}
+	replayCfg = `kafka: {brokers: ["%s"], sasl: {mechanism: plain, username: replay, password_file: %s}}
 input: {topics: [in], group: g}
 output: {topic: out}
 dead_letter: {topic: dead}
@@ -43,16 +44,19 @@ type kafkaWorld struct {
 
 func newKafkaWorld(t *testing.T) *kafkaWorld {
 	t.Helper()
-	c := kafkatest.Start(t, kafkatest.Options{Proxied: true})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true, Proxied: true})
 	c.CreateTopic(t, "dead", 2, "retention.ms", "-1")
 	c.CreateTopic(t, "in", 4, "retention.ms", "-1")
+	c.Give(t, kafkatest.Replay, kafkatest.Replay, kafkatest.Names{"calls.dead": {"dead"}, "calls.raw": {"in"}, "enricher.replay.": {"g.replay."}})
 	k := &kafkaWorld{world: worldOf(t, c.Addrs()), cluster: c, dir: t.TempDir()}
+	k.cfg.Kafka.Brokers = c.RoleAddrs(t)
+	k.cfg.Kafka.SASL = config.SASL{Mechanism: config.Plain, Username: kafkatest.Replay, PasswordFile: kafkatest.Secret(t, kafkatest.RolePassword)}
 	k.bin = filepath.Join(k.dir, "enricher")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", k.bin, "./cmd/enricher")
 	cmd.Dir = "../.."
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
-	require.NoError(t, os.WriteFile(filepath.Join(k.dir, "replay.yaml"), fmt.Appendf(nil, replayCfg, strings.Join(c.Addrs(), `","`)), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(k.dir, "replay.yaml"), fmt.Appendf(nil, replayCfg, strings.Join(c.RoleAddrs(t), `","`), k.cfg.Kafka.SASL.PasswordFile), 0o600))
 	k.produce(letters(0, manyLetters)...)
 	plan, err := k.open(replay.Options{}).Plan(t.Context(), nil)
 	require.NoError(t, err)

@@ -25,9 +25,10 @@ const testTimeout = 30 * time.Second
 
 // world is a cluster with a dead-letter topic "dead" and a topic "in" that letters come from.
 type world struct {
-	t    *testing.T
-	fake *kfake.Cluster
-	cfg  *config.Config
+	t     *testing.T
+	fake  *kfake.Cluster
+	addrs []string // for the test itself
+	cfg   *config.Config
 }
 
 func newWorld(t *testing.T, opts ...kfake.Opt) *world {
@@ -43,12 +44,12 @@ func worldOf(t *testing.T, addrs []string) *world {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Kafka.Brokers, cfg.Input.Group = addrs, "g"
-	return &world{t: t, cfg: cfg}
+	return &world{t: t, addrs: addrs, cfg: cfg}
 }
 
 func (w *world) client(opts ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
-	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.cfg.Kafka.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	require.NoError(w.t, err)
 	return cl
 }

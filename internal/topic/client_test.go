@@ -25,6 +25,12 @@ func dial(t *testing.T, addrs []string) *kgo.Client {
 	k := config.Default().Kafka
 	k.Brokers = addrs
 
+	return dialAs(t, k)
+}
+
+func dialAs(t *testing.T, k config.Kafka) *kgo.Client {
+	t.Helper()
+
 	client, err := topic.Dial(t.Context(), k)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)

@@ -13,17 +13,30 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/kafkatest"
 	"github.com/callstream/enricher/internal/topic"
 )
 
+// dialAsReport connects as one who may read the topic "t", as docs/security.md has it, and nothing else.
+func dialAsReport(t *testing.T, c *kafkatest.Cluster) *kgo.Client {
+	t.Helper()
+	c.Give(t, kafkatest.Report, kafkatest.Report, kafkatest.Names{"calls.enriched": {"t"}})
+
+	k := config.Default().Kafka
+	k.Brokers = c.RoleAddrs(t)
+	k.SASL = config.SASL{Mechanism: config.Plain, Username: kafkatest.Report, PasswordFile: kafkatest.Secret(t, kafkatest.RolePassword)}
+
+	return dialAs(t, k)
+}
+
 // Transactions on a real Kafka: the last offsets are markers, behind what was committed and what was aborted.
 func TestKafkaScanOverTransactions(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	c.CreateTopic(t, "t", 3)
 
 	addrs := c.Addrs()
-	client := dial(t, addrs)
+	client := dialAsReport(t, c)
 	require.Empty(t, scan(t, client, topic.ScanConfig{Topic: "t"}))
 
 	// The markers of a transaction are written a moment after it has ended.
@@ -62,13 +75,12 @@ func TestKafkaScanOverTransactions(t *testing.T) {
 
 // Compaction takes records away, tombstones too, and with them what stood at the end of the log.
 func TestKafkaScanOfACompactedTopic(t *testing.T) {
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	c.CreateTopic(t, "t", 1, "cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0.01", "segment.ms", "100", "delete.retention.ms", "0",
 		"max.compaction.lag.ms", "100")
 
 	addrs := c.Addrs()
-	client := dial(t, addrs)
-	adm := kadm.NewClient(client)
+	client := dialAsReport(t, c)
 
 	keyed := func(key string, value []byte) *kgo.Record {
 		return &kgo.Record{Topic: "t", Key: []byte(key), Value: value}
@@ -92,7 +104,7 @@ func TestKafkaScanOfACompactedTopic(t *testing.T) {
 	}, testTime, 300*time.Millisecond, "the cleaner has been there")
 	require.Contains(t, values, "still here")
 
-	ends, err := adm.ListEndOffsets(t.Context(), "t")
+	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), "t")
 	require.NoError(t, err)
 
 	end, _ := ends.Lookup("t", 0)
@@ -103,7 +115,7 @@ func TestKafkaScanOfACompactedTopic(t *testing.T) {
 func TestKafkaScanGoesOnBehindWhatRetentionTook(t *testing.T) {
 	const begins = 3
 
-	c := kafkatest.Start(t, kafkatest.Options{})
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
 	c.CreateTopic(t, "t", 1, "max.message.bytes", "4000000")
 
 	large := make([]byte, 900_000) // more than a fetch takes two of
@@ -113,13 +125,13 @@ func TestKafkaScanGoesOnBehindWhatRetentionTook(t *testing.T) {
 		put(t, c.Addrs(), &kgo.Record{Topic: "t", Key: fmt.Appendf(nil, "%d", i), Value: large})
 	}
 
-	client := dial(t, c.Addrs())
+	client := dialAsReport(t, c)
 
 	var seen []string
 
 	require.NoError(t, topic.Scan(t.Context(), client, topic.ScanConfig{Topic: "t"}, func(r *kgo.Record) error {
 		if seen = append(seen, string(r.Key)); len(seen) == 1 {
-			gone, err := kadm.NewClient(client).DeleteRecords(t.Context(), kadm.Offsets{"t": {0: {Topic: "t", Partition: 0, At: begins}}})
+			gone, err := kadm.NewClient(producer(t, c.Addrs())).DeleteRecords(t.Context(), kadm.Offsets{"t": {0: {Topic: "t", Partition: 0, At: begins}}})
 			require.NoError(t, err)
 			require.NoError(t, gone.Error())
 		}
@@ -134,7 +146,7 @@ func TestKafkaScanGoesOnBehindWhatRetentionTook(t *testing.T) {
 func TestKafkaScanWhileABrokerGoes(t *testing.T) {
 	const n = 60
 
-	c := kafkatest.Start(t, kafkatest.Options{Nodes: 3})
+	c := kafkatest.Start(t, kafkatest.Options{Nodes: 3, Roles: true})
 	c.CreateTopic(t, "t", 6)
 
 	for i, codec := range []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()} {
@@ -151,7 +163,7 @@ func TestKafkaScanWhileABrokerGoes(t *testing.T) {
 	}
 
 	seen := map[string]int{}
-	require.NoError(t, topic.Scan(t.Context(), dial(t, c.Addrs()), topic.ScanConfig{Topic: "t"}, func(r *kgo.Record) error {
+	require.NoError(t, topic.Scan(t.Context(), dialAsReport(t, c), topic.ScanConfig{Topic: "t"}, func(r *kgo.Record) error {
 		if len(seen) == 0 {
 			c.Kill(t, 2)
 		}
