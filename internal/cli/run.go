@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -99,6 +100,11 @@ func serve(cmd *cobra.Command, w *world, load func() (*config.Config, error)) er
 	}
 
 	a.ReloadFrom(load)
+
+	unasked := context.AfterFunc(cmd.Context(), func() {
+		log.Info("asked to stop: finishing what is in flight; a second signal ends the process at once", zap.Duration("within", cfg.Limits.ShutdownTimeout))
+	})
+	defer unasked()
 
 	if err := a.Run(cmd.Context()); err != nil {
 		return fmt.Errorf("%s: %w", cmd.Name(), err)

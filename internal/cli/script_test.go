@@ -1,10 +1,8 @@
 package cli_test
 
 import (
-	"context"
 	"flag"
 	"os"
-	"os/signal"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,13 +14,7 @@ import (
 var update = flag.Bool("update", false, "write what is generated instead of comparing it")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"enricher": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // as in main
-			context.AfterFunc(ctx, stop)
-			os.Exit(cli.Execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
-	})
+	testscript.Main(m, map[string]func(){"enricher": func() { os.Exit(cli.Main()) }})
 }
 
 // TestScripts runs the sessions of testdata/script. In them `exits N command…` holds a command to
