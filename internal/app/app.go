@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,7 +23,6 @@ import (
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/ops"
 	"github.com/callstream/enricher/internal/pipeline"
-	"github.com/callstream/enricher/pkg/catalog"
 )
 
 // App is the program, made and not yet running.
@@ -115,16 +113,6 @@ func (a *App) listen(cfg *config.Config) (err error) {
 
 // now is what is in force.
 func (a *App) now() *settings { return a.current.Load() }
-
-// Catalog is the one that a configuration asks for: the built-in one, its overlays and then more, and its
-// policies.
-func Catalog(cfg *config.Config, more ...string) (*catalog.Snapshot, error) {
-	snap, err := catalog.Load(append(slices.Clone(cfg.Catalog.Overlays), more...)...)
-	if err != nil || len(cfg.Retry.Policies) == 0 {
-		return snap, err
-	}
-	return snap.WithPolicies(policies(cfg.Retry.Policies))
-}
 
 // ConfigError is a mistake in the configuration or in a file that it names.
 type ConfigError struct{ Err error }

@@ -132,10 +132,10 @@ func loop(r *config.Retry) (*pipeline.Retry, error) {
 	return p, nil
 }
 
-// policies are the retry policies as the catalog wants them.
-func policies(of []config.Policy) []catalog.Policy {
-	out := make([]catalog.Policy, len(of))
-	for i, p := range of {
+// Policies are the retry policies of a configuration as the catalog wants them, each named by its key.
+func Policies(cfg *config.Config) []catalog.Policy {
+	out := make([]catalog.Policy, len(cfg.Retry.Policies))
+	for i, p := range cfg.Retry.Policies {
 		to := &out[i]
 		to.Name = fmt.Sprintf("retry.policies[%d]", i)
 		for _, c := range p.Match.Codes {

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,12 +29,12 @@ type settings struct {
 }
 
 func newSettings(cfg *config.Config) (*settings, error) {
-	snap, err := Catalog(cfg)
-	switch {
-	case errors.Is(err, catalog.ErrPolicy):
-		return nil, &ConfigError{err}
-	case err != nil:
+	snap, err := catalog.Load(cfg.Catalog.Overlays...)
+	if err != nil {
 		return nil, &ConfigError{fmt.Errorf("catalog.overlays: %w", err)}
+	}
+	if snap, err = snap.WithPolicies(Policies(cfg)); err != nil {
+		return nil, &ConfigError{err}
 	}
 	e, err := enrich.New(snap, EnrichOptions(cfg))
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callstream/enricher/internal/config"
-	"github.com/callstream/enricher/pkg/catalog"
 )
 
 func newConfig(w *world) *cobra.Command {
@@ -50,10 +49,9 @@ func newConfigValidate(w *world) *cobra.Command {
 		Use:   "validate FILE",
 		Short: "Find the mistakes in a configuration",
 		Long: `Reads a configuration and all that it names (environment variables, files, catalog
-overlays) and reports its mistakes together, each with file, line and column. Overlays
-are looked at once the file is right, and then the catalog's words in it: faults,
-classes, flags and sources of routes, enrich.opt_in, enrich.fields, enrich.headers.
-Kafka is not spoken to. Exit code 2 if anything is wrong.`,
+overlays) and reports all mistakes at once, each with file, line and column. Only what
+is asked of the catalog, by enrich.opt_in and retry.policies, waits until the overlays
+are right. Kafka is not spoken to. Exit code 2 if anything is wrong.`,
 		Example: "  enricher config validate enricher.yaml\n  enricher config validate -c enricher.yaml",
 		Args:    arguments(0, 1, "one configuration file"),
 	}
@@ -85,8 +83,8 @@ func newConfigShow(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [FILE]",
 		Short: "Show the configuration in force, defaults included",
-		Long: `Shows every key with the value in force. What came from ${file:…} shows as ***.
-Without a file it shows the defaults.`,
+		Long: `Shows every key with the value in force. What came from ${file:…} or ${VAR} shows as ***,
+and so do secrets. Without a file it shows the defaults.`,
 		Example: "  enricher config show -c enricher.yaml\n  enricher config show -o json",
 		Args:    arguments(0, 1, "at most one configuration file"),
 	}
@@ -137,7 +135,7 @@ language server completes and checks by it if the first line of the file is
 		Example: "  enricher config schema > schema.json",
 		Args:    arguments(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			text, err := config.Schema(vocabulary(catalog.Default()))
+			text, err := config.Schema(vocabulary())
 			if err != nil {
 				return fmt.Errorf("print schema: %w", err)
 			}

@@ -3,9 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/callstream/enricher/internal/app"
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/strictyaml"
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
@@ -13,29 +16,90 @@ import (
 // loadConfig reads a configuration and all that it names, and checks everything that can be
 // checked without a broker. Each error is worth exit code 2.
 func loadConfig(path string) (*config.Config, error) {
-	cfg, err := config.Load(path)
+	cfg, err := config.Load(path, checkWords, checkCatalog)
 	if err != nil {
 		return nil, asConfigError(err)
-	}
-
-	snap, err := loadCatalog(cfg.Catalog.Overlays)
-	if err != nil {
-		return nil, err
-	}
-
-	if err := cfg.CheckWords(vocabulary(snap)); err != nil {
-		return nil, asConfigError(err)
-	}
-
-	if snap, err = configuredCatalog(cfg); err != nil {
-		return nil, err
-	}
-
-	if _, err := enrich.New(snap, app.EnrichOptions(cfg)); err != nil {
-		return nil, asConfigError(fmt.Errorf("%s: enrich: %w", path, err))
 	}
 
 	return cfg, nil
+}
+
+func checkWords(cfg *config.Config) strictyaml.Mistakes {
+	return append(cfg.CheckWords(vocabulary()), cfg.CheckPaths(enrich.CheckPath)...)
+}
+
+// checkCatalog checks overlays and, if they are right, what is asked of the catalog that they make.
+func checkCatalog(cfg *config.Config) strictyaml.Mistakes {
+	if !cfg.Sound("catalog") {
+		return nil // nobody knows which files are meant
+	}
+
+	snap, err := catalog.Load(cfg.Catalog.Overlays...)
+	if err != nil {
+		return overlayMistakes(cfg, err)
+	}
+
+	snap, mistakes := withPolicies(cfg, snap)
+
+	return append(mistakes, cfg.CheckOptIn(askingOptIn(snap))...)
+}
+
+// overlayMistakes are those of overlays. That a file cannot be used at all is a mistake where it is named.
+func overlayMistakes(cfg *config.Config, err error) strictyaml.Mistakes {
+	mistakes, _ := errors.AsType[strictyaml.Mistakes](err) // catalog.Load gives no others
+
+	for i, m := range mistakes {
+		if overlay := slices.Index(cfg.Catalog.Overlays, m.File); overlay >= 0 && m.Line == 0 {
+			mistakes[i] = cfg.At(fmt.Sprintf("catalog.overlays[%d]", overlay), "%s", m.Msg)
+		}
+	}
+
+	return mistakes
+}
+
+// withPolicies lays a configuration's policies over a catalog. Those that are wrong are left out and the others tried again:
+// what policies do to causes is looked at only once each of them is right by itself.
+func withPolicies(cfg *config.Config, snap *catalog.Snapshot) (*catalog.Snapshot, strictyaml.Mistakes) {
+	var mistakes strictyaml.Mistakes
+
+	policies := app.Policies(cfg)
+
+	for tried := -1; len(policies) != tried; {
+		tried = len(policies)
+
+		with, err := snap.WithPolicies(policies)
+		if err == nil {
+			return with, mistakes
+		}
+
+		wrong := map[string]bool{}
+
+		for _, err := range joined(err) {
+			if name, what, ok := strings.Cut(err.Error(), ": "); ok { // all but catalog.ErrPolicy
+				wrong[name] = true
+				mistakes = append(mistakes, cfg.At(name, "%s", what))
+			}
+		}
+
+		policies = slices.DeleteFunc(policies, func(p catalog.Policy) bool { return wrong[p.Name] })
+	}
+
+	return snap, mistakes
+}
+
+// joined are the errors that err was made of.
+func joined(err error) []error {
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+
+	var out []error
+	for _, err := range many.Unwrap() {
+		out = append(out, joined(err)...)
+	}
+
+	return out
 }
 
 func loadCatalog(overlays []string) (*catalog.Snapshot, error) {
@@ -49,8 +113,13 @@ func loadCatalog(overlays []string) (*catalog.Snapshot, error) {
 
 // configuredCatalog is the catalog with all that a configuration changes, and with more overlays.
 func configuredCatalog(cfg *config.Config, overlays ...string) (*catalog.Snapshot, error) {
-	snap, err := app.Catalog(cfg, overlays...)
+	snap, err := loadCatalog(slices.Concat(cfg.Catalog.Overlays, overlays))
 	if err != nil {
+		return nil, err
+	}
+
+	snap, mistakes := withPolicies(cfg, snap)
+	if err := mistakes.Err(); err != nil {
 		return nil, asConfigError(err)
 	}
 
@@ -67,7 +136,7 @@ func asConfigError(err error) error {
 }
 
 // vocabulary gathers the closed lists that a configuration's words are checked against.
-func vocabulary(snap *catalog.Snapshot) config.Vocabulary {
+func vocabulary() config.Vocabulary {
 	v := config.Vocabulary{
 		Faults:  words(catalog.Faults()),
 		Classes: words(catalog.Classes()),
@@ -75,21 +144,25 @@ func vocabulary(snap *catalog.Snapshot) config.Vocabulary {
 		Sources: words(catalog.Sources()),
 		Members: []string{"retry"},
 		Headers: enrich.HeaderNames(),
-		OptIn:   []int32{},
 	}
 
 	for _, m := range enrich.Members() {
 		v.Members = append(v.Members, m.Name)
 	}
 
+	return v
+}
+
+// askingOptIn are the codes whose policy asks for an opt-in.
+func askingOptIn(snap *catalog.Snapshot) (codes []int32) {
 	entries := snap.Entries()
 	for i := range entries {
 		if entries[i].Retry.Auto == catalog.AutoOptIn {
-			v.OptIn = append(v.OptIn, entries[i].Code)
+			codes = append(codes, entries[i].Code)
 		}
 	}
 
-	return v
+	return codes
 }
 
 func words[T ~string](list []T) []string {

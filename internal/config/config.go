@@ -3,9 +3,9 @@
 // once with their places.
 //
 // It knows no other package's inside: what it holds are plain values, which
-// internal/app turns into what the parts want. Words whose closed lists
-// belong to others (faults, retry classes, members of the object) are checked by
-// Config.CheckWords against lists that the caller brings.
+// internal/app turns into what the parts want. What others know better (closed lists
+// of words, the grammar of paths, the catalog) is checked by what Load's caller
+// brings, and reported with all the rest.
 package config
 
 import (
@@ -33,7 +33,8 @@ type Config struct {
 	Log        Log        `yaml:"log"`
 
 	doc     *strictyaml.Document // nil unless loaded from a file
-	secrets map[string]bool      // paths whose values are hidden: they came from ${file:…}, or are secrets
+	secrets map[string]bool      // paths whose values are hidden: they came from ${file:…} or ${VAR}, or are secrets
+	wrong   strictyaml.Mistakes  // found so far, for the checks of Load
 }
 
 // Kafka says which cluster, and how to speak to it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/callstream/enricher/internal/strictyaml"
@@ -18,7 +19,10 @@ const (
 
 // Load reads a configuration file, expands its values and checks it. What is wrong
 // with the content is of type strictyaml.Mistakes, all of it at once.
-func Load(path string) (*Config, error) {
+//
+// Checks know what this package does not. They look, one after the other, at what could be read of the file, whatever is wrong
+// with the rest; what they find at a place that is known to be wrong is left out. Paths of overlays are resolved by then.
+func Load(path string, checks ...func(*Config) strictyaml.Mistakes) (*Config, error) {
 	src, err := readFile(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -30,7 +34,7 @@ func Load(path string) (*Config, error) {
 		Env:  os.LookupEnv,
 		File: func(name string) ([]byte, error) { return readFile(Resolve(dir, name), maxSecret) },
 		Dir:  dir,
-	})
+	}, checks...)
 }
 
 // Source is where values come from that are not in the file itself.
@@ -44,7 +48,7 @@ type Source struct {
 }
 
 // Parse is Load for bytes at hand; name stands in messages.
-func Parse(name string, text []byte, src Source) (*Config, error) {
+func Parse(name string, text []byte, src Source, checks ...func(*Config) strictyaml.Mistakes) (*Config, error) {
 	doc, err := strictyaml.Parse(name, text)
 	if err != nil {
 		return nil, err
@@ -57,27 +61,49 @@ func Parse(name string, text []byte, src Source) (*Config, error) {
 	mistakes = append(mistakes, unquoted(doc.Decode(c), mistakes)...)
 	mistakes = append(mistakes, c.validate(mistakes)...)
 
-	if err := mistakes.Err(); err != nil {
+	c.resolve(src.Dir)
+	c.wrong = mistakes
+
+	for _, check := range checks {
+		c.wrong = append(c.wrong, c.unknown(check(c))...)
+	}
+
+	if err := c.wrong.Err(); err != nil {
 		return nil, err
 	}
 
-	for i, overlay := range c.Catalog.Overlays {
-		c.Catalog.Overlays[i] = Resolve(src.Dir, overlay)
-	}
-
-	for _, file := range []*string{&c.Ops.TLS.CertFile, &c.Ops.TLS.KeyFile, &c.Ops.TLS.ClientCAFile} {
-		if *file != "" {
-			*file = Resolve(src.Dir, *file)
-		}
-	}
-
-	for _, file := range c.Kafka.files() {
-		if *file != "" {
-			*file = Resolve(src.Dir, *file)
-		}
-	}
-
 	return c, nil
+}
+
+// unknown leaves out what is said of places of the file that are known to be wrong.
+func (c *Config) unknown(found strictyaml.Mistakes) strictyaml.Mistakes {
+	return slices.DeleteFunc(found, func(m strictyaml.Mistake) bool {
+		path, _, _ := strings.Cut(m.Msg, ": ")
+
+		return m.File == c.doc.File() && !c.Sound(path)
+	})
+}
+
+// Sound tells whether nothing is known to be wrong with a key or below it. Checks of Load ask it: what they look at
+// may be but the default.
+func (c *Config) Sound(path string) bool {
+	return !slices.ContainsFunc(c.wrong, func(m strictyaml.Mistake) bool {
+		return concerns(m.Msg, path) || strings.Contains(m.Msg, " in "+path+".") // a misspelt key somewhere below
+	})
+}
+
+// resolve makes paths relative to the folder of the file.
+func (c *Config) resolve(dir string) {
+	files := append(c.Kafka.files(), &c.Ops.TLS.CertFile, &c.Ops.TLS.KeyFile, &c.Ops.TLS.ClientCAFile)
+	for i := range c.Catalog.Overlays {
+		files = append(files, &c.Catalog.Overlays[i])
+	}
+
+	for _, file := range files {
+		if *file != "" {
+			*file = Resolve(dir, *file)
+		}
+	}
 }
 
 // Resolve makes a relative path relative to a folder.

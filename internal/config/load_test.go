@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -213,25 +214,112 @@ func TestCheckWords(t *testing.T) {
 	c := parse(t, least+`
 routes:
   - {name: r, match: {fault: carier, class: [never, x], flags: [a], source: b}, topic: r}
-enrich: {fields: [code, retry.clas], headers: [hangup-kode], opt_in: [1, 2]}
+enrich: {fields: [code, retry.clas], headers: [hangup-kode]}
 `)
 	err := c.CheckWords(config.Vocabulary{
 		Faults: []string{"carrier"}, Classes: []string{"never"}, Flags: []string{"b"}, Sources: []string{"caller"},
-		Members: []string{"code", "retry.class"}, Headers: []string{"hangup-code"}, OptIn: []int32{2, 3},
+		Members: []string{"code", "retry.class"}, Headers: []string{"hangup-code"},
 	})
 	require.EqualError(t, err, `f:6:30: routes[0].match.fault: "carier" is none of carrier; did you mean "carrier"?
 f:6:53: routes[0].match.class[1]: "x" is none of never
 f:6:65: routes[0].match.flags[0]: "a" is none of b; did you mean "b"?
 f:6:77: routes[0].match.source: "b" is none of caller
 f:7:25: enrich.fields[1]: "retry.clas" is none of code, retry.class; did you mean "retry.class"?
-f:7:48: enrich.headers[0]: "hangup-kode" is none of hangup-code; did you mean "hangup-code"?
-f:7:71: enrich.opt_in[0]: 1 asks for no opt-in; those that do are 2, 3`)
+f:7:48: enrich.headers[0]: "hangup-kode" is none of hangup-code; did you mean "hangup-code"?`)
 
-	require.NoError(t, c.CheckWords(config.Vocabulary{}))
+	require.Empty(t, c.CheckWords(config.Vocabulary{}))
+}
+
+func TestCheckOptIn(t *testing.T) {
+	t.Parallel()
+
+	c := parse(t, least+"enrich: {opt_in: [1, 2]}\n")
+	require.EqualError(t, c.CheckOptIn([]int32{2, 3}), "f:4:19: enrich.opt_in[0]: 1 asks for no opt-in; those that do are 2, 3")
+	require.Empty(t, c.CheckOptIn([]int32{1, 2, 3}))
 
 	made := config.Default()
 	made.Enrich.OptIn = []int32{1}
-	require.EqualError(t, made.CheckWords(config.Vocabulary{OptIn: []int32{}}), "configuration: enrich.opt_in[0]: 1 asks for no opt-in; those that do are none")
+	require.EqualError(t, made.CheckOptIn(nil), "configuration: enrich.opt_in[0]: 1 asks for no opt-in; those that do are none")
+}
+
+// TestCheckPaths: every list of paths is looked at, and only those of enrich are held against its field.
+func TestCheckPaths(t *testing.T) {
+	t.Parallel()
+
+	c := parse(t, least+`
+enrich:
+  field: why
+  foreign_when: [f]
+  paths: {code: [c1, "${GROUP}"], name: [n], direction: [d], answer_time: [a], billed: [b], status: [s], call_id: [i], a_leg: [l], parent_call: [p], attempt: [t], event: [e]}
+retry:
+  cancel: {key: [k]}
+  window: {zone_paths: [z], number_paths: [m]}
+`)
+	got := c.CheckPaths(func(path, field string) error { return fmt.Errorf("has %d bytes, field %q", len(path), field) }) //nolint:err113 // a text
+	require.EqualError(t, got, `f:7:18: enrich.foreign_when[0]: "f" has 1 bytes, field "why"
+f:8:18: enrich.paths.code[0]: "c1" has 2 bytes, field "why"
+f:8:22: enrich.paths.code[1]: *** has 8 bytes, field "why"
+f:8:42: enrich.paths.name[0]: "n" has 1 bytes, field "why"
+f:8:58: enrich.paths.direction[0]: "d" has 1 bytes, field "why"
+f:8:76: enrich.paths.answer_time[0]: "a" has 1 bytes, field "why"
+f:8:89: enrich.paths.billed[0]: "b" has 1 bytes, field "why"
+f:8:102: enrich.paths.status[0]: "s" has 1 bytes, field "why"
+f:8:116: enrich.paths.call_id[0]: "i" has 1 bytes, field "why"
+f:8:128: enrich.paths.a_leg[0]: "l" has 1 bytes, field "why"
+f:8:146: enrich.paths.parent_call[0]: "p" has 1 bytes, field "why"
+f:8:160: enrich.paths.attempt[0]: "t" has 1 bytes, field "why"
+f:8:172: enrich.paths.event[0]: "e" has 1 bytes, field "why"
+f:10:18: retry.cancel.key[0]: "k" has 1 bytes, field ""
+f:11:25: retry.window.zone_paths[0]: "z" has 1 bytes, field ""
+f:11:44: retry.window.number_paths[0]: "m" has 1 bytes, field ""`)
+	require.Empty(t, c.CheckPaths(func(string, string) error { return nil }))
+}
+
+// TestChecksAreReportedWithTheRest, but for what they say of places at which something is known to be wrong.
+func TestChecksAreReportedWithTheRest(t *testing.T) {
+	t.Parallel()
+
+	var sound []string
+
+	said := func(paths ...string) func(*config.Config) strictyaml.Mistakes {
+		return func(c *config.Config) strictyaml.Mistakes {
+			ms := strictyaml.Mistakes{{File: "overlay", Line: 7, Column: 8, Msg: "routes: of another file"}}
+
+			for _, path := range paths {
+				ms = append(ms, c.At(path, "of a check"), c.At(path, "of a check, again"))
+
+				if c.Sound(path) {
+					sound = append(sound, path)
+				}
+			}
+
+			return ms
+		}
+	}
+
+	_, err := config.Parse("f", []byte(`kafka: {brokers: ["k:9092"]}
+input: {topics: [in], group: g, max_depth: 0}
+output: {topic: out}
+routes:
+  - {name: a, topic: a, match: {fault: 3}}
+  - {name: b, topic: b, match: {falt: x, codes: 1}}
+  - {name: c, topic: c, match: {codes: 1}}
+catalog: {overlay: [x]}
+`), source(), said("routes[0]", "routes[1]", "routes[2]", "catalog.overlays", "input.max_depth", "input.format"), said("routes[2].match"), said("routes[2]"))
+	require.EqualError(t, err, `f:2:1: input.format: of a check
+f:2:1: input.format: of a check, again
+f:2:44: input.max_depth: 0 is out of range (1 to 10000000)
+f:5:40: routes[0].match.fault: expected a string, found the number 3; write "3"
+f:6:33: unknown key "falt" in routes[1].match; did you mean "fault"?
+f:7:5: routes[2]: of a check
+f:7:5: routes[2]: of a check, again
+f:7:25: routes[2].match: of a check
+f:7:25: routes[2].match: of a check, again
+f:8:11: unknown key "overlay" in catalog; did you mean "overlays"?
+overlay:7:8: routes: of another file
+overlay:7:8: routes: of another file
+overlay:7:8: routes: of another file`)
+	require.Equal(t, []string{"routes[2]", "input.format", "routes[2].match"}, sound)
 }
 
 func TestLoad(t *testing.T) {

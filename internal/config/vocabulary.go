@@ -17,12 +17,10 @@ type Vocabulary struct {
 	Sources []string // parties that may end a call
 	Members []string // of the object, those of retry as "retry.class"; "retry" is all of them
 	Headers []string
-	OptIn   []int32 // codes whose policy asks for an opt-in
 }
 
-// CheckWords checks the words that Load cannot know. The error is of type
-// strictyaml.Mistakes.
-func (c *Config) CheckWords(known Vocabulary) error {
+// CheckWords checks words by closed lists. It is a check for Load, as are those below.
+func (c *Config) CheckWords(known Vocabulary) strictyaml.Mistakes {
 	var ms strictyaml.Mistakes
 
 	check := func(path string, words, allowed []string) {
@@ -66,13 +64,46 @@ func (c *Config) CheckWords(known Vocabulary) error {
 	check("enrich.fields", c.Enrich.Fields, known.Members)
 	check("enrich.headers", c.Enrich.Headers, known.Headers)
 
-	for i, code := range c.Enrich.OptIn {
-		if known.OptIn != nil && !slices.Contains(known.OptIn, code) {
-			ms = append(ms, c.At(at("enrich.opt_in", i), "%d asks for no opt-in; those that do are %s", code, numbers(known.OptIn)))
+	return ms
+}
+
+// CheckPaths checks all gjson paths. check gets each with the key that it must not read, which is enrich.field; "" for those that
+// may read all. What it says stands behind the path.
+func (c *Config) CheckPaths(check func(path, field string) error) strictyaml.Mistakes {
+	var ms strictyaml.Mistakes
+
+	list := func(key string, paths []string, field string) {
+		for i, path := range paths {
+			if err := check(path, field); err != nil {
+				ms = append(ms, c.At(at(key, i), "%s %v", c.quoted(at(key, i), path), err))
+			}
 		}
 	}
 
-	return ms.Err()
+	list("enrich.foreign_when", c.Enrich.ForeignWhen, c.Enrich.Field)
+
+	for _, p := range c.Enrich.Paths.each() {
+		list("enrich.paths."+p.name, *p.paths, c.Enrich.Field)
+	}
+
+	list("retry.cancel.key", c.Retry.Cancel.Key, "")
+	list("retry.window.zone_paths", c.Retry.Window.ZonePaths, "")
+	list("retry.window.number_paths", c.Retry.Window.NumberPaths, "")
+
+	return ms
+}
+
+// CheckOptIn checks enrich.opt_in by the codes whose policy asks for an opt-in.
+func (c *Config) CheckOptIn(asking []int32) strictyaml.Mistakes {
+	var ms strictyaml.Mistakes
+
+	for i, code := range c.Enrich.OptIn {
+		if !slices.Contains(asking, code) {
+			ms = append(ms, c.At(at("enrich.opt_in", i), "%d asks for no opt-in; those that do are %s", code, numbers(asking)))
+		}
+	}
+
+	return ms
 }
 
 // indexed is the path of a list's item, or of the single value that stands for the list.
