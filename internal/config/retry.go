@@ -158,6 +158,10 @@ func (v *validator) retry() {
 		v.loopTopic(named, path+".topic", tier.Topic, "the topic that calls wait in")
 		within(v, path+".wait", tier.Wait, 100*time.Millisecond, 168*time.Hour)
 
+		if tier.Wait%time.Millisecond != 0 {
+			v.bad(path+".wait", "%s is no whole number of milliseconds, as Kafka's timestamps are", tier.Wait)
+		}
+
 		if other, twice := waits[tier.Wait]; twice {
 			v.bad(path+".wait", "%s is the wait of %s too", shortest(tier.Wait), other)
 		}
@@ -262,13 +266,17 @@ func (v *validator) window() {
 		return
 	}
 
-	for _, t := range []struct{ path, value string }{{"retry.window.from", w.From}, {"retry.window.to", w.To}} {
-		if _, err := ParseTimeOfDay(t.value); err != nil {
-			v.bad(t.path, "%s is not a time of the day such as 09:00", v.show(t.path, t.value))
-		}
+	from, fromErr := ParseTimeOfDay(w.From)
+	if fromErr != nil || from == 24*time.Hour {
+		v.bad("retry.window.from", "%s is not a time of the day such as 09:00", v.show("retry.window.from", w.From))
 	}
 
-	if w.From == w.To {
+	to, toErr := ParseTimeOfDay(w.To)
+	if toErr != nil {
+		v.bad("retry.window.to", "%s is not a time of the day such as 20:00", v.show("retry.window.to", w.To))
+	}
+
+	if fromErr == nil && toErr == nil && from == to {
 		v.bad("retry.window.to", "is the same as retry.window.from: the window would be empty")
 	}
 
@@ -278,26 +286,52 @@ func (v *validator) window() {
 
 	v.zone("retry.window.zone", w.Zone)
 
-	prefixes := make([]string, 0, len(w.Prefixes))
-
-	for i, p := range w.Prefixes {
-		prefixes = append(prefixes, p.Prefix)
-		path := at("retry.window.prefixes", i)
-		v.zone(path+".zone", p.Zone)
-
-		if !strings.ContainsAny(p.Prefix, "0123456789") {
-			v.bad(path+".prefix", "%s has no digit", v.show(path+".prefix", p.Prefix))
-		}
-	}
-
-	v.unique("retry.window.prefixes", prefixes)
+	v.prefixes(w)
 	v.gjsonPaths("retry.window.zone_paths", w.ZonePaths)
 	v.gjsonPaths("retry.window.number_paths", w.NumberPaths)
 	within(v, "retry.window.spread", w.Spread, 0, 12*time.Hour)
 }
 
+func (v *validator) prefixes(w *Window) {
+	if len(w.Prefixes) > 0 && len(w.NumberPaths) == 0 {
+		v.bad("retry.window.number_paths", "is empty: retry.window.prefixes has no number to look at")
+	}
+
+	first := map[string]string{}
+
+	for i, p := range w.Prefixes {
+		path := at("retry.window.prefixes", i)
+		v.zone(path+".zone", p.Zone)
+
+		digits := digitsOf(p.Prefix)
+		if digits == "" {
+			v.bad(path+".prefix", "%s is not the beginning of a number, such as +49", v.show(path+".prefix", p.Prefix))
+
+			continue
+		}
+
+		if other, twice := first[digits]; twice {
+			v.bad(path+".prefix", "%s has the digits of %s", v.show(path+".prefix", p.Prefix), other)
+
+			continue
+		}
+
+		first[digits] = path
+	}
+}
+
+// digitsOf gives the digits of a number, which is written in many ways; nothing if it has others than marks beside them.
+func digitsOf(number string) string {
+	digits := strings.NewReplacer("+", "", " ", "", "-", "", "(", "", ")", "").Replace(number)
+	if strings.Trim(digits, "0123456789") != "" {
+		return ""
+	}
+
+	return digits
+}
+
 func (v *validator) zone(path, name string) {
-	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
+	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" || strings.Contains(name, ".") {
 		v.bad(path, "%s is not a time zone such as Europe/Berlin", v.show(path, name))
 	}
 }
