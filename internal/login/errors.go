@@ -196,6 +196,9 @@ func (d *Dialer) early(address string, answers uint64, err error) error {
 	default:
 		text = "closes the connection at once: it may expect TLS (kafka.tls.enabled: true), or is no Kafka broker"
 	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.ErrClosedPipe // for kafka-go, which would put a bare "unexpected EOF" in the place of what wraps one
+	}
 	return &Error{Address: address, Text: text, Err: err, gone: true}
 }
 

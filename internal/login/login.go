@@ -28,6 +28,10 @@ const (
 	// for it.
 	loginTimeout = 10 * time.Second
 
+	// handshakeTimeout is how long of that TLS may take. kafka-go tries twice within the ten seconds of a request, and
+	// what did not come in time should be said, and not only that it did not.
+	handshakeTimeout = 4 * time.Second
+
 	dialTimeout = 3 * time.Second
 	keepAlive   = 15 * time.Second
 )
@@ -94,7 +98,9 @@ func (d *Dialer) open(ctx context.Context, c *conn) error {
 			return err
 		}
 		secured := tls.Client(c.Conn, cfg)
-		if err := secured.HandshakeContext(ctx); err != nil {
+		short, cancel := context.WithTimeout(ctx, handshakeTimeout)
+		defer cancel()
+		if err := secured.HandshakeContext(short); err != nil {
 			return d.handshakeError(c.address, err)
 		}
 		c.Conn = secured

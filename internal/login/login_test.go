@@ -11,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"go.uber.org/goleak"
@@ -242,6 +244,28 @@ func TestEndOfAYoungConnection(t *testing.T) {
 		"either it expects a login (SASL), and the configuration has none (kafka.sasl.mechanism), or the broker went away")
 }
 
+// Who hangs up at once may expect TLS. kafka-go's client hands that on as it is said.
+func TestListenerThatHangsUp(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var hanging sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); hanging.Wait() })
+	hanging.Go(func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			_, _ = c.Read(make([]byte, 1<<10)) // else the end would be a reset
+			_ = c.Close()
+		}
+	})
+	d, err := login.New(config.Kafka{})
+	require.NoError(t, err)
+	transport := &kafka.Transport{Dial: d.DialContext}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: l.Addr(), Transport: transport}
+	_, err = client.Metadata(t.Context(), &kafka.MetadataRequest{})
+	require.ErrorContains(t, err, "broker "+l.Addr().String()+": closes the connection at once: it may expect TLS (kafka.tls.enabled: true), or is no Kafka broker")
+}
+
 // A broker that dies in mid-login keeps nobody from the others.
 func TestRefusalOfOneBroker(t *testing.T) {
 	t.Parallel()
@@ -352,6 +376,21 @@ func TestUnknownMechanism(t *testing.T) {
 }
 
 // Who dials may give up, whatever the broker does not say.
+// Who is silent where a handshake is due is said to be, through kafka-go's client too, which has a bound of its own.
+func TestSilentHandshake(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	d, err := login.New(config.Kafka{TLS: withTLS("")})
+	require.NoError(t, err)
+	transport := &kafka.Transport{Dial: d.DialContext, DialTimeout: d.Timeout()}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: l.Addr(), Transport: transport, Timeout: time.Minute}
+	_, err = client.Metadata(t.Context(), &kafka.MetadataRequest{})
+	require.ErrorContains(t, err, "broker "+l.Addr().String()+": does not answer the TLS handshake in time: it may not speak TLS (kafka.tls.enabled)")
+}
+
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

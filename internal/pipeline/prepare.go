@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -80,8 +81,10 @@ func (p *Pipeline) topics(ctx context.Context, names []string) (map[string]broke
 		switch {
 		case !broker.ConnectionLost(err) || ctx.Err() != nil:
 			return topics, err
-		case attempt == topicsAttempts:
+		case attempt == topicsAttempts && errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, fmt.Errorf("%w (brokers before Kafka 2.8 close the connection like this)", err)
+		case attempt == topicsAttempts:
+			return nil, err
 		}
 		p.log.Warn("cannot read the topics, trying again", zap.Error(err))
 		select {
