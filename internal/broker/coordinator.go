@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync/atomic"
 
 	"github.com/segmentio/kafka-go"
@@ -58,7 +59,7 @@ func (co *Coordinator) do(ctx context.Context, req kmsg.Request, code func(kmsg.
 		} else {
 			co.node.Store(AnyNode)
 			last = err
-			if permanent(err) {
+			if Permanent(err) {
 				return nil, err
 			}
 		}
@@ -114,6 +115,11 @@ func transactionalRights(id string) string {
 }
 
 func groupRights(group string) string { return fmt.Sprintf("allow READ on group %q", group) }
+
+// inputRights names the topics whose offsets an answer refuses to commit with a code.
+func inputRights(resp kmsg.Response, code kafka.Error) string {
+	return "allow READ on topic " + strings.Join(refused(resp, int16(code)), ", ") //nolint:gosec // from an int16
+}
 
 // Membership identifies a member in one generation of its group.
 type Membership struct {
@@ -222,6 +228,8 @@ func (co *Coordinator) CommitOffsets(ctx context.Context, m Membership, offsets 
 		return fmt.Errorf("commit offsets in generation %d: %w: %w", m.Generation, ErrLostMembership, code)
 	case kafka.GroupAuthorizationFailed:
 		return fmt.Errorf("commit offsets: %w (%s)", code, groupRights(m.Group))
+	case kafka.TopicAuthorizationFailed:
+		return fmt.Errorf("commit offsets of group %q: %w (%s)", m.Group, code, inputRights(resp, code))
 	default:
 		return fmt.Errorf("commit offsets of group %q: %w", m.Group, code)
 	}

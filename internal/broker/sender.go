@@ -171,7 +171,7 @@ func (s *sender) gather(x *produceExchange, queues []*Queue) (later []*Queue) {
 // refused sorts out why a producer id, or its transaction, is not to be had.
 func (s *sender) refused(err error) error {
 	switch {
-	case permanent(err):
+	case Permanent(err):
 		s.p.fail(err)
 	case errors.Is(err, ErrInterrupted):
 		s.p.interrupt(err)
@@ -300,8 +300,8 @@ func identityCode(k kafka.Error) bool {
 	return false
 }
 
-// permanent tells whether trying again cannot help.
-func permanent(err error) bool {
+// Permanent tells whether trying again cannot help.
+func Permanent(err error) bool {
 	return errors.Is(err, kafka.ClusterAuthorizationFailed) || errors.Is(err, kafka.TransactionalIDAuthorizationFailed) ||
 		errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.GroupAuthorizationFailed) || errors.Is(err, ErrTwin)
 }

@@ -252,7 +252,7 @@ func (t *Transaction) addOffsets(ctx context.Context, group *Coordinator, m Memb
 	if err != nil {
 		return err
 	}
-	if err := t.check(fmt.Sprintf("add offsets of group %q to the transaction", m.Group), codeOf(resp)); err != nil {
+	if err := t.checkOffsets(fmt.Sprintf("add offsets of group %q to the transaction", m.Group), m.Group, resp); err != nil {
 		return err
 	}
 
@@ -277,7 +277,19 @@ func (t *Transaction) addOffsets(ctx context.Context, group *Coordinator, m Memb
 	if resp, err = group.do(ctx, req, codeOf); err != nil {
 		return err
 	}
-	return t.check(fmt.Sprintf("commit offsets of group %q in generation %d", m.Group, m.Generation), codeOf(resp))
+	return t.checkOffsets(fmt.Sprintf("commit offsets of group %q in generation %d", m.Group, m.Generation), m.Group, resp)
+}
+
+// checkOffsets is check for requests about a group's offsets, which want rights to read.
+func (t *Transaction) checkOffsets(what, group string, resp kmsg.Response) error {
+	switch k := kafka.Error(codeOf(resp)); k {
+	case kafka.GroupAuthorizationFailed:
+		return fmt.Errorf("%s: %w (%s)", what, k, groupRights(group))
+	case kafka.TopicAuthorizationFailed:
+		return fmt.Errorf("%s: %w (%s)", what, k, inputRights(resp, k))
+	default:
+		return t.check(what, int16(k)) //nolint:gosec // from an int16
+	}
 }
 
 // end commits. A lost answer is asked for again: the coordinator knows that it has
@@ -313,8 +325,6 @@ func (t *Transaction) check(what string, code int16) error {
 		return fmt.Errorf("%s: %w (allow WRITE on the topic for this user)", what, k)
 	case k == kafka.TransactionalIDAuthorizationFailed:
 		return fmt.Errorf("%s: %w (%s)", what, k, transactionalRights(t.id))
-	case k == kafka.GroupAuthorizationFailed:
-		return fmt.Errorf("%s: %w (allow READ on the group for this user)", what, k)
 	default:
 		return fmt.Errorf("%s: %w", what, k)
 	}
@@ -322,14 +332,30 @@ func (t *Transaction) check(what string, code int16) error {
 
 // refused names the topics that an answer refuses with a code, in quotes.
 func refused(r kmsg.Response, code int16) []string {
-	add, ok := r.(*kmsg.AddPartitionsToTxnResponse)
-	if !ok {
-		return nil
-	}
 	var names []string
-	for _, t := range add.Topics {
-		if slices.ContainsFunc(t.Partitions, func(p kmsg.AddPartitionsToTxnResponseTopicPartition) bool { return p.ErrorCode == code }) {
-			names = append(names, strconv.Quote(t.Topic))
+	note := func(topic string, c int16) {
+		if name := strconv.Quote(topic); c == code && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	switch r := r.(type) {
+	case *kmsg.AddPartitionsToTxnResponse:
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				note(t.Topic, p.ErrorCode)
+			}
+		}
+	case *kmsg.TxnOffsetCommitResponse:
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				note(t.Topic, p.ErrorCode)
+			}
+		}
+	case *kmsg.OffsetCommitResponse:
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				note(t.Topic, p.ErrorCode)
+			}
 		}
 	}
 	return names

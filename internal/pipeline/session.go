@@ -229,9 +229,11 @@ func (s *session) fail(err error) {
 	})
 }
 
-// commitLoop commits at every interval until the session ends.
+// commitLoop commits at every interval until the session ends; after one that has failed, later.
 func (s *session) commitLoop() {
-	tick := time.NewTicker(s.p.cfg.CommitInterval)
+	interval := s.p.cfg.CommitInterval
+	pause, quiet := interval, broker.NewQuiet(s.p.log)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -245,23 +247,43 @@ func (s *session) commitLoop() {
 			s.fail(errRestart)
 			return
 		case <-tick.C:
-			if s.fetch.Err() != nil {
-				return // both were ready
-			}
-			err := s.commit(s.fetch)
-			switch {
-			case err == nil:
-			case errors.Is(err, errUndrained) && s.fetch.Err() != nil:
-				return // settle goes on with it; another cut here would wait for workers behind the gate
-			case s.p.txn != nil || errors.Is(err, broker.ErrInterrupted):
-				s.p.log.Warn("commit failed; starting again from the committed offsets", zap.Error(err))
-				s.fail(errRestart)
-				return
-			default:
-				s.p.log.Warn("commit failed, trying again at the next interval", zap.Error(err))
-			}
+		}
+		if s.fetch.Err() != nil {
+			return // both were ready
+		}
+		err := s.commit(s.fetch)
+		switch {
+		case err == nil && pause == interval:
+		case err == nil:
+			pause = interval
+			tick.Reset(pause)
+		case s.endsFor(err):
+			return
+		default:
+			pause = min(2*pause, max(interval, commitPause))
+			tick.Reset(pause)
+			quiet.Warn("commit failed, trying again", zap.Duration("in", pause), zap.Error(err))
 		}
 	}
+}
+
+// commitPause is the most that is waited after a commit that has failed, if the interval is shorter.
+const commitPause = time.Second
+
+// endsFor tells whether the session is over since a commit has failed.
+func (s *session) endsFor(err error) bool {
+	switch {
+	case errors.Is(err, errUndrained) && s.fetch.Err() != nil:
+		// settle goes on with it; another cut here would wait for workers behind the gate
+	case broker.Permanent(err):
+		s.fail(err)
+	case s.p.txn != nil || errors.Is(err, broker.ErrInterrupted):
+		s.p.log.Warn("commit failed; starting again from the committed offsets", zap.Error(err))
+		s.fail(errRestart)
+	default:
+		return false
+	}
+	return true
 }
 
 // errRestart ends a session whose output since the last commit is void. It is no failure of
