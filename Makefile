@@ -162,10 +162,14 @@ test-k8s: ## Install, upgrade, scale and remove the chart on a real control plan
 	ENRICHER_K8S_BIN=$(K8S_BIN) ENRICHER_KEDA_CRDS=$$($(GO) -C deploy/k8s/build/keda list -m -f '{{.Dir}}' github.com/kedacore/keda/v2)/config/crd/bases \
 		$(GO) -C deploy/k8s test -tags k8s -count 1 -v -timeout 40m . $(if $(UPDATE),-update)
 
+# It needs another version of a library than the linter, so it is not in tools/go.mod.
+ACTIONLINT_VERSION = v1.7.12
+
 .PHONY: lint
 lint: $(LINT) ## Run the linters
 	$(LINT) run ./...
 	@for m in $(MODULES); do (cd $$m && echo "$(LINT) run ./... # $$m" && $(LINT) run ./...) || exit 1; done
+	$(GO) run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) .github/workflows/*.yaml
 
 .PHONY: fmt
 fmt: $(LINT) ## Format the code
