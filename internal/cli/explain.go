@@ -48,18 +48,35 @@ order; the last one shown decided.`,
 	f.out = outputFlag(cmd, asText, asJSON)
 
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		clock, err := parseTimestamp(f.timestamp)
+		if err != nil {
+			return err
+		}
+
 		if len(args) == 1 && args[0] != "-" {
 			return explainCode(w, &f, args[0])
 		}
 
 		if len(args) == 0 && isTerminal(w.in) {
-			return usagef("%s wants a code, or - for an event on standard input", cmd.CommandPath())
+			return errNothingToExplain
 		}
 
-		return explainEvent(cmd.Context(), w, &f)
+		return explainEvent(cmd.Context(), w, &f, clock())
 	}
 
 	return cmd
+}
+
+var errNothingToExplain error = &usageError{"explain wants a code, or an event on standard input: " +
+	"`enricher explain 3010`, `enricher explain - < event.json`"}
+
+// load reads the configuration; without one it is the default.
+func (f *explainFlags) load() (*config.Config, error) {
+	if f.config == "" {
+		return config.Default(), nil
+	}
+
+	return loadConfig(f.config)
 }
 
 // explanation is what -o json says of a code.
@@ -72,13 +89,9 @@ type explanation struct {
 }
 
 func explainCode(w *world, f *explainFlags, word string) error {
-	cfg := config.Default()
-
-	if f.config != "" {
-		var err error
-		if cfg, err = loadConfig(f.config); err != nil {
-			return err
-		}
+	cfg, err := f.load()
+	if err != nil {
+		return err
 	}
 
 	snap, err := configuredCatalog(cfg, f.overlays...)
@@ -88,27 +101,27 @@ func explainCode(w *world, f *explainFlags, word string) error {
 
 	entry, err := findEntry(snap, word)
 	if err != nil {
-		return err
+		return usagef("%v%s", err, meantInWords(snap, word))
 	}
 
 	if f.out.value == asJSON {
-		return writeJSON(w.out, explanation{entry, retryInWords(entry), snap.ID(), entry.Overrides})
+		return writeJSON(w.out, explanation{entry, policyInWords(entry), snap.ID(), entry.Overrides})
 	}
 
 	p := w.painter(w.out)
 	rows := entryRows(entry)[2:] // code and name are the title
 	title := p.paint(bold, fmt.Sprintf("%d %s", entry.Code, entry.Name))
 
-	return write(w.out, title+"\n\n"+table(rows, p)+"\n"+p.paint(classColour(entry.Retry.Class), retryInWords(entry))+
-		"\n"+overridesInWords(entry)+"Advice holds for outbound calls only, and not for B legs or calls that were answered unless the operator opts in.\n")
-}
-
-func explainEvent(ctx context.Context, w *world, f *explainFlags) error {
-	clock, err := parseTimestamp(f.timestamp)
-	if err != nil {
-		return err
+	hours := ""
+	if entry.Retry.MaxRetries > 0 {
+		hours = hoursInWords(&cfg.Retry)
 	}
 
+	return write(w.out, title+"\n\n"+table(rows, p)+"\n"+p.paint(classColour(entry.Retry.Class), policyInWords(entry))+"\n"+changesInWords(entry)+hours+
+		"Advice holds for outbound calls only, and not for B legs or calls that were answered unless the operator opts in.\n")
+}
+
+func explainEvent(ctx context.Context, w *world, f *explainFlags, timestampMS int64) error {
 	e, err := makeEnricher(f.config, f.format.value, f.overlays)
 	if err != nil {
 		return err
@@ -119,7 +132,7 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags) error {
 		return err
 	}
 
-	x := e.Explain(&enrich.Record{Value: value, TimestampMS: clock()})
+	x := e.Explain(&enrich.Record{Value: value, TimestampMS: timestampMS})
 
 	if f.out.value == asJSON {
 		return writeJSON(w.out, x)
@@ -127,7 +140,16 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags) error {
 
 	text := x.String()
 	if x.Entry != nil {
-		text += "policy: " + retryInWords(x.Entry) + "\n" + overridesInWords(x.Entry)
+		text += "policy: " + policyInWords(x.Entry) + "\n" + changesInWords(x.Entry)
+	}
+
+	if x.Retry != nil && x.Retry.Retryable {
+		cfg, err := f.load()
+		if err != nil {
+			return err
+		}
+
+		text += hoursInWords(&cfg.Retry)
 	}
 
 	return write(w.out, text)
@@ -135,13 +157,16 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags) error {
 
 var errEventTooLong = errors.New("the event is too long")
 
-// readEvent reads all of the input as one event; the last line end is the shell's.
+// readEvent reads all of the input as one event; the last line end is the shell's. An input without a byte is no event:
+// somebody forgot to give one.
 func readEvent(ctx context.Context, in io.Reader) ([]byte, error) {
 	value, err := io.ReadAll(io.LimitReader(newInterruptible(ctx, in), longestLine+1))
 
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read event: %w", err)
+	case len(value) == 0:
+		return nil, errNothingToExplain
 	case len(value) > longestLine:
 		return nil, fmt.Errorf("read event: %w: at most %d bytes are taken", errEventTooLong, longestLine)
 	}
