@@ -116,7 +116,7 @@ func TestBytes(t *testing.T) {
 		require.Equal(t, b, again, text)
 	}
 
-	for _, text := range []string{"", "KiB", "-1", "1.5MiB", "1MB", "9223372036854775807KiB", "99999999999999999999", "1 M"} {
+	for _, text := range []string{"", "KiB", "-1", "1.5MiB", "1MB", "9223372036854775807KiB", "99999999999999999999", "1 M", "017", "00", "064KiB"} {
 		var b config.Bytes
 		require.Error(t, b.UnmarshalText([]byte(text)), text)
 	}

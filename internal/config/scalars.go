@@ -26,6 +26,7 @@ var (
 	errBytes     = errors.New("expected a size such as 512KiB, 64MiB or a whole number of bytes")
 	errCodeRange = errors.New("expected a code such as 3010 or a range such as 3000-3099")
 	errReversed  = errors.New("the range is reversed: expected its lower end first, as in 3000-3099")
+	errOctal     = errors.New("expected a number without a leading zero, which some readers take for octal")
 )
 
 type unit struct {
@@ -48,14 +49,21 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	}
 
 	n, err := strconv.ParseUint(number, 10, 63)
-	if err != nil || Bytes(n) > math.MaxInt64/scale {
+
+	switch {
+	case err != nil || Bytes(n) > math.MaxInt64/scale:
 		return errBytes
+	case leadingZero(number):
+		return errOctal
 	}
 
 	*b = Bytes(n) * scale
 
 	return nil
 }
+
+// leadingZero tells whether digits begin with a zero that says nothing.
+func leadingZero(digits string) bool { return len(digits) > 1 && digits[0] == '0' }
 
 // String is the size with the largest unit that divides it.
 func (b Bytes) String() string {
@@ -78,12 +86,15 @@ func (c *CodeRange) UnmarshalText(text []byte) error {
 		high = low
 	}
 
+	low, high = strings.TrimSpace(low), strings.TrimSpace(high)
 	from, err1 := parseCode(low)
 	to, err2 := parseCode(high)
 
 	switch {
 	case err1 != nil || err2 != nil:
 		return errCodeRange
+	case leadingZero(low) || leadingZero(high):
+		return errOctal
 	case from > to:
 		return errReversed
 	}
@@ -103,7 +114,7 @@ func (c CodeRange) String() string {
 }
 
 func parseCode(text string) (int32, error) {
-	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31)
+	n, err := strconv.ParseUint(text, 10, 31)
 
 	return int32(n), err
 }

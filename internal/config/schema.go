@@ -196,7 +196,8 @@ func (g *generator) words(path string) []string {
 
 const (
 	typeString = "string"
-	expansion  = `\$\{` // in a value that is filled in later
+	expansion  = `\$\{`            // in a value that is filled in later
+	number     = `(0|[1-9][0-9]*)` // that no reader takes for octal
 )
 
 func (g *generator) scalar(s *schema, v reflect.Value, path string) {
@@ -208,9 +209,9 @@ func (g *generator) scalar(s *schema, v reflect.Value, path string) {
 
 	switch v.Interface().(type) {
 	case Bytes:
-		s.AnyOf = []*schema{{Type: typeString, Pattern: `^[0-9]+ *(B|KiB|MiB|GiB)?$|` + expansion}, {Type: "integer", Minimum: 0}}
+		s.AnyOf = []*schema{{Type: typeString, Pattern: `^` + number + ` *(B|KiB|MiB|GiB)?$|` + expansion}, {Type: "integer", Minimum: 0}}
 	case CodeRange:
-		s.AnyOf = []*schema{{Type: typeString, Pattern: `^[0-9]+( *- *[0-9]+)?$|` + expansion}, {Type: "integer", Minimum: 0}}
+		s.AnyOf = []*schema{{Type: typeString, Pattern: `^` + number + `( *- *` + number + `)?$|` + expansion}, {Type: "integer", Minimum: 0}}
 	case time.Duration:
 		s.Type, s.Pattern = typeString, `^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$|`+expansion
 	case Start:
