@@ -376,21 +376,6 @@ func TestUnknownMechanism(t *testing.T) {
 }
 
 // Who dials may give up, whatever the broker does not say.
-// Who is silent where a handshake is due is said to be, through kafka-go's client too, which has a bound of its own.
-func TestSilentHandshake(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	d, err := login.New(config.Kafka{TLS: withTLS("")})
-	require.NoError(t, err)
-	transport := &kafka.Transport{Dial: d.DialContext, DialTimeout: d.Timeout()}
-	defer transport.CloseIdleConnections()
-	client := &kafka.Client{Addr: l.Addr(), Transport: transport, Timeout: time.Minute}
-	_, err = client.Metadata(t.Context(), &kafka.MetadataRequest{})
-	require.ErrorContains(t, err, "broker "+l.Addr().String()+": does not answer the TLS handshake in time: it may not speak TLS (kafka.tls.enabled)")
-}
-
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,16 +2,40 @@ package login
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"math"
+	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
+
+	"github.com/callstream/enricher/internal/config"
 )
+
+// Who is silent where a handshake is due is given up in time to be said: kafka-go tries twice within the ten
+// seconds of a request.
+func TestSilentHandshake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, err := New(config.Kafka{TLS: config.TLS{Enabled: true}})
+		require.NoError(t, err)
+		d.dial = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
+			return ours, nil
+		}
+		begun := time.Now()
+		_, err = d.DialContext(t.Context(), "tcp", "broker:9093")
+		require.ErrorContains(t, err, "broker broker:9093: does not answer the TLS handshake in time: it may not speak TLS (kafka.tls.enabled)")
+		require.Less(t, 2*time.Since(begun), 10*time.Second)
+	})
+}
 
 // However a stream is cut into reads, the frames in it are counted.
 func TestFrames(t *testing.T) {

@@ -18,6 +18,14 @@ func protections() []protection {
 		{"the same, of Snappy", batches + "decompress.go", "if n > d.limit-len(dst) {", never, "TestBombsCostNoMoreThanTheLimit"},
 		{"a block of Snappy that claims what it cannot hold", batches + "decompress.go", "if n > maxSnappyRatio*len(block) {", never, some},
 		{"a frame of zstd that claims what it cannot hold", batches + "decompress.go", "if err := d.zstdHeader(&h, len(frame), len(dst)); err != nil {", "if err := error(nil); err != nil {", some},
+		{"what another batch held, to who asks for it by LZ4", batches + "decompress.go", "return d.readAll(lz4.NewReader(&d.src), dst)", `if again == nil {
+				again = lz4.NewReader(nil)
+			}
+			again.Reset(&d.src)
+			return d.readAll(again, dst)
+		}
+		var again *lz4.Reader
+		func init() {`, "TestLZ4FramesKnowNothingOfEachOther"},
 		{"an answer to another request", "internal/broker/guard.go", "case id != want:", "case false:", "TestHostileAnswers"},
 		{"an answer of any size", "internal/broker/guard.go", "case n < 0 || n > most:", "case n < 0:", "TestHostileAnswers"},
 		{"an answer that was not asked for", "internal/broker/guard.go", "if len(g.pending) == 0 {", never, "TestAnswerThatNobodyAskedFor"},
@@ -39,6 +47,16 @@ func protections() []protection {
 		{"a page that anybody's certificate opens", "internal/ops/access.go", "tls.RequireAndVerifyClientCert", "tls.RequestClientCert", "TestClientCertificates"},
 		{"TLS before 1.2", "internal/login/tls.go", "cfg := &tls.Config{MinVersion: tls.VersionTLS12,", "cfg := &tls.Config{MinVersion: tls.VersionTLS10,", "TestTLS"},
 		{"a broker that cannot prove who it is", "internal/login/tls.go", "cfg := &tls.Config{MinVersion", "cfg := &tls.Config{InsecureSkipVerify: true, MinVersion", "TestTLS"},
+		{"an authority whose certificate has been renewed", "internal/login/tls.go", "func addCertificates(pool *x509.CertPool, file string) error {\n\tpem, err := os.ReadFile(file)", `var kept = map[string][]byte{}
+		func addCertificates(pool *x509.CertPool, file string) error {
+			pem, err := kept[file], error(nil)
+			if pem == nil {
+				pem, err = os.ReadFile(file)
+				kept[file] = pem
+			}`, "TestAuthorityIsReadAgain"},
+		{"a login that expires", "internal/login/conn.go", "if !c.renew.IsZero() && time.Now().After(c.renew) && c.idle() {", "if false && c.idle() {", "TestRenewal"},
+		{"a user that is locked out for a wrong password", "internal/login/login.go", "if err := d.refusals.still(address); err != nil {", "if err := d.refusals.still(address); err != nil && false {", some},
+		{"a TLS handshake that never comes", "internal/login/login.go", "secured.HandshakeContext(short)", "secured.HandshakeContext(context.WithoutCancel(short))", "TestSilentHandshake"},
 		{"secrets in what is printed", "internal/config/security.go", "\treturn masked\n", "\treturn string(s)\n", "TestSecretIsNotPrinted"},
 		{"secrets in the file itself", "internal/config/expand.go", "if isSecret(path) && err == nil", "if false && isSecret(path) && err == nil", some},
 		{"phone numbers and addresses in what people read", "internal/privacy/mask.go", "b.WriteString(mask(name, text[at[0]:at[1]]))", "b.WriteString(text[at[0]:at[1]])", "TestMask"},
