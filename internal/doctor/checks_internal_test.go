@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"pgregory.net/rapid"
 
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/kafkatest"
@@ -248,17 +246,6 @@ func TestSome(t *testing.T) {
 
 	require.Equal(t, "a, b, c", some([]string{"a", "b", "c"}))
 	require.Equal(t, "a, b, c and 2 more", some([]string{"a", "b", "c", "d", "e"}))
-}
-
-// A word comes out of a shell as it went in.
-func TestQuote(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		word := rapid.StringMatching(`[ -~\n]{0,20}`).Draw(t, "word")
-		out, err := exec.CommandContext(context.Background(), "sh", "-c", "printf %s "+quote(word)).Output()
-		require.NoError(t, err)
-		require.Equal(t, word, string(out))
-	})
 }
 
 // Each topic once, whatever it is for.

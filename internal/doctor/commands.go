@@ -4,43 +4,20 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/kafkatool"
 )
 
-// Lines that can be pasted into a shell beside Kafka's tools.
+// Lines that can be pasted into a shell beside Kafka's tools, for this cluster.
 
 func (d *doctor) tool(name string, args ...string) string {
-	words := append([]string{name, "--bootstrap-server", strings.Join(d.cfg.Kafka.Brokers, ",")}, args...)
-	for i := range words {
-		words[i] = quote(words[i])
-	}
-
-	return strings.Join(words, " ")
-}
-
-var plain = regexp.MustCompile(`^[a-zA-Z0-9@%+=:,./_-]+$`)
-
-// quote makes one word of a shell's out of any text.
-func quote(s string) string {
-	if plain.MatchString(s) {
-		return s
-	}
-
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-func (d *doctor) createTopic(name string, partitions, replicas int, configs ...string) string {
-	return d.tool("kafka-topics.sh", append([]string{
-		"--create", "--topic", name, "--partitions", strconv.Itoa(partitions), "--replication-factor", strconv.Itoa(replicas),
-	}, each("--config", configs)...)...)
+	return kafkatool.Line(d.cfg.Kafka.Brokers, name, args...)
 }
 
 func (d *doctor) addPartitions(name string, partitions int) string {
@@ -48,7 +25,7 @@ func (d *doctor) addPartitions(name string, partitions int) string {
 }
 
 func (d *doctor) alterTopic(name, key string, value any) string {
-	return d.tool("kafka-configs.sh", "--entity-type", "topics", "--entity-name", name, "--alter", "--add-config", fmt.Sprintf("%s=%v", key, value))
+	return kafkatool.Alter(d.cfg.Kafka.Brokers, name, key, value)
 }
 
 // retention takes whole milliseconds.
@@ -138,7 +115,7 @@ func (d *doctor) replicate(name string, parts []kmsg.MetadataResponseTopicPartit
 	file := name + ".replicas.json"
 
 	return []string{
-		"echo " + quote(string(text)) + " > " + file,
+		"echo " + kafkatool.Quote(string(text)) + " > " + file,
 		d.tool("kafka-reassign-partitions.sh", "--reassignment-json-file", file, "--execute"),
 	}
 }

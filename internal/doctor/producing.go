@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/callstream/enricher/internal/kafkatool"
 )
 
 // producing looks at what the delivery guarantee wants of the cluster.
@@ -71,7 +73,7 @@ func (d *doctor) brokersTopic(name, replicasKey, inSyncKey string) {
 		d.note(Warning, "replicas", s.String(), "not made yet; it will have 1: the cluster has one broker")
 	case replicas == 1:
 		d.note(Warning, "replicas", s.String(), "not made yet; %s is 1: the loss of one broker loses what it holds", replicasKey).
-			mend(fmt.Sprintf("# in each broker's server.properties, before the first start: %s=%d", replicasKey, min(advisedReplicas, nodes)))
+			mend(fmt.Sprintf("# in each broker's server.properties, before the first start: %s=%d", replicasKey, min(kafkatool.Replicas, nodes)))
 	default:
 		d.note(OK, "replicas", s.String(), "not made yet; it will have %d", replicas)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/callstream/enricher/internal/kafkatool"
 )
 
 // Lag is how far a group is in one partition.
@@ -226,7 +228,7 @@ func (d *doctor) losses(r *reader, s Subject, lags []Lag) {
 
 	if lost > 0 {
 		d.note(Problem, "loss", s.String(), "%s deleted before being read: %s; %s", count(lost, r.record), some(gaps), r.goesOn).
-			mend("# what is gone is gone; this keeps the next ones longer", d.retention(s.Topic, max(advisedKeep, s.Keep, s.Want)))
+			mend("# what is gone is gone; this keeps the next ones longer", d.retention(s.Topic, max(kafkatool.Keep, s.Keep, s.Want)))
 	}
 
 	if len(beyond) > 0 {

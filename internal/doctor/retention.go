@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/callstream/enricher/internal/kafkatool"
 )
 
 // cleanup wants old records to go by age and not by key, but for what is kept by key on purpose.
@@ -90,12 +92,8 @@ func (d *doctor) keep(s Subject, t *topicFacts) {
 	}
 }
 
-const (
-	// advisedKeep is Kafka's default: a long weekend and its repair.
-	advisedKeep = 7 * 24 * time.Hour
-	// leastKeep is what a night without anybody takes.
-	leastKeep = 24 * time.Hour
-)
+// leastKeep is what a night without anybody takes.
+const leastKeep = 24 * time.Hour
 
 // inputRetention compares how long records are kept with how old those are that have yet to be read.
 func (d *doctor) inputRetention(s Subject, lags []Lag) {
@@ -140,7 +138,7 @@ func (d *doctor) inputRetention(s Subject, lags []Lag) {
 		return
 	}
 
-	c.mend(d.retention(s.Topic, max(advisedKeep, 4*age.Truncate(time.Hour)))) //nolint:mnd // so that a quarter of its time is over
+	c.mend(d.retention(s.Topic, max(kafkatool.Keep, 4*age.Truncate(time.Hour)))) //nolint:mnd // so that a quarter of its time is over
 }
 
 func oldestOf(lags []Lag) *Lag {

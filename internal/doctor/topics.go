@@ -10,10 +10,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-)
 
-// advisedReplicas outlive the loss of one broker and go on taking writes.
-const advisedReplicas = 3
+	"github.com/callstream/enricher/internal/kafkatool"
+)
 
 // topic looks at one topic in all respects but for what is read from it.
 func (d *doctor) topic(ctx context.Context, s Subject) {
@@ -88,26 +87,9 @@ func (d *doctor) creatable(ctx context.Context, s Subject) {
 
 // creation makes a topic like those that are there.
 func (d *doctor) creation(s Subject) string {
-	partitions := d.inputPartitions()
-	if partitions == 0 {
-		partitions = 12
-	}
-
-	var configs []string
-
-	replicas := min(advisedReplicas, len(d.nodes))
-	if replicas == advisedReplicas {
-		configs = append(configs, fmt.Sprintf("min.insync.replicas=%d", replicas-1)) // the brokers' default is 1
-	}
-
-	switch {
-	case s.Role == Cancel:
-		configs = append(configs, "cleanup.policy=compact")
-	case s.Keep > 0:
-		configs = append(configs, fmt.Sprintf("retention.ms=%d", max(s.Keep, s.Want, advisedKeep).Milliseconds()))
-	}
-
-	return d.createTopic(s.Topic, partitions, replicas, configs...)
+	return kafkatool.Create(d.cfg.Kafka.Brokers, kafkatool.Topic{
+		Name: s.Topic, Partitions: d.inputPartitions(), Cluster: len(d.nodes), Keep: max(s.Keep, s.Want), Compacted: s.Role == Cancel,
+	})
 }
 
 // inputPartitions is how many partitions the input topics have; 0 if they differ or are not known.
@@ -182,7 +164,7 @@ func (d *doctor) replicas(s Subject, t *topicFacts) {
 		c.Status, c.Found = Warning, "1 of each partition: the cluster has one broker, and its loss loses events"
 	case least == 1:
 		c.Status, c.Found = Warning, "1 of each partition: the loss of one broker loses events"
-		c.mend(d.replicate(s.Topic, t.partitions, min(advisedReplicas, len(d.nodes)))...)
+		c.mend(d.replicate(s.Topic, t.partitions, min(kafkatool.Replicas, len(d.nodes)))...)
 	case behind > 0:
 		c.Status, c.Found = Warning, fmt.Sprintf("%d of each partition; %d of %d partitions lack some of theirs at the moment", least, behind, len(t.partitions))
 		c.mend("# start the brokers that are away", d.tool("kafka-topics.sh", "--describe", "--under-replicated-partitions"))
