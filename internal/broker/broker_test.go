@@ -198,11 +198,15 @@ func TestOffsetsRoundTrip(t *testing.T) {
 	require.Zero(t, starts[a.Partitions[2]], "nothing is that young: the end")
 }
 
-func TestMissingTopicNamesTheCommand(t *testing.T) {
+func TestMissingTopicsAreNamed(t *testing.T) {
 	_, client := cluster(t, 1, 1, "in")
-	_, err := client.Topics(deadline(t), []string{"in", "nowhere"})
+	_, err := client.Topics(deadline(t), []string{"in", "nowhere", "neither"})
+	var missing *broker.MissingTopicsError
+	require.ErrorAs(t, err, &missing)
+	require.ElementsMatch(t, []string{"nowhere", "neither"}, missing.Topics)
+	require.Equal(t, 1, missing.Cluster)
 	require.ErrorContains(t, err, `topic "nowhere" does not exist`)
-	require.ErrorContains(t, err, "`enricher doctor -c FILE` prints")
+	require.ErrorContains(t, err, `topic "neither" does not exist`)
 	require.NoError(t, client.CreateTopics(deadline(t), []string{"nowhere", "in"}, 3, nil))
 	topics, err := client.Topics(deadline(t), []string{"in", "nowhere"})
 	require.NoError(t, err)

@@ -22,19 +22,24 @@ type Topic struct {
 }
 
 // MissingTopicsError lists topics that do not exist.
-type MissingTopicsError struct{ Topics []string }
+type MissingTopicsError struct {
+	Topics  []string
+	Cluster int // how many brokers there are
+	// Create gives the command that makes a topic; nil: nobody has said. Who knows what the topics are for sets it.
+	Create func(topic string) string
+}
 
-// Error names each topic with the way to its command. How many partitions and replicas are right, and which settings,
-// the doctor finds out; a second opinion here would be a worse one.
+// Error names each topic in a line of its own, with the command that makes it.
 func (e *MissingTopicsError) Error() string {
-	var b strings.Builder
-	for i, t := range e.Topics {
-		if i > 0 {
-			b.WriteString("\n")
+	lines := make([]string, 0, len(e.Topics))
+	for _, t := range e.Topics {
+		line := fmt.Sprintf("topic %q does not exist", t)
+		if e.Create != nil {
+			line += fmt.Sprintf(": create it with `%s`, or for trying out set kafka.create_topics: true", e.Create(t))
 		}
-		fmt.Fprintf(&b, "topic %q does not exist: create it with the command that `enricher doctor -c FILE` prints, or for trying out set kafka.create_topics: true", t)
+		lines = append(lines, line)
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }
 
 // Topics reads the metadata of topics. Missing ones are a *MissingTopicsError; a
@@ -58,7 +63,7 @@ func (c *Client) Topics(ctx context.Context, names []string) (map[string]Topic, 
 	}
 	var (
 		topics  = map[string]Topic{}
-		missing = &MissingTopicsError{}
+		missing = &MissingTopicsError{Cluster: len(md.Brokers)}
 		others  []error
 	)
 	for i := range md.Topics {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/callstream/enricher/internal/kafkatool"
 )
 
 // retentionMargin is what a tier keeps beyond twice its wait: a day in which the delay role may
@@ -19,10 +21,9 @@ func retentionOf(wait time.Duration) time.Duration { return 2*wait + retentionMa
 
 // topicSettings are those of topics that kafka.create_topics makes.
 func (c *Config) topicSettings() map[string]map[string]string {
-	const week = 7 * 24 * time.Hour // the brokers' default
 	settings := map[string]map[string]string{}
 	for _, k := range c.kept() {
-		settings[k.topic] = map[string]string{"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": strconv.FormatInt(max(k.least, week).Milliseconds(), 10)}
+		settings[k.topic] = map[string]string{"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": strconv.FormatInt(max(k.well, kafkatool.Keep).Milliseconds(), 10)}
 	}
 	if c.Retry != nil && c.Retry.Cancels != "" {
 		settings[c.Retry.Cancels] = map[string]string{"cleanup.policy": "compact"}
@@ -35,6 +36,7 @@ type kept struct {
 	topic, key string
 	least      time.Duration
 	why        string
+	well       time.Duration // with which nothing is lost while the delay role stands still
 }
 
 // kept lists the topics that redials stand on, as far as the role touches them. Due records and given up ones
@@ -46,13 +48,13 @@ func (c *Config) kept() []kept {
 	}
 	var all []kept
 	for _, tier := range r.Loop.Tiers() {
-		all = append(all, kept{tier.Topic, "retry.tiers", retentionOf(tier.Wait), fmt.Sprintf("twice its wait of %v and a day", tier.Wait)})
+		all = append(all, kept{tier.Topic, "retry.tiers", retentionOf(tier.Wait), fmt.Sprintf("twice its wait of %v and a day", tier.Wait), max(retentionOf(tier.Wait), tier.Wait+r.MaxAge)})
 	}
 	late := r.MaxAge + retentionMargin
 	why := fmt.Sprintf("retry.max_age of %v and a day, and its records have the time of their call", r.MaxAge)
-	all = append(all, kept{r.GaveUp, "retry.gave_up", late, why})
+	all = append(all, kept{r.GaveUp, "retry.gave_up", late, why, late})
 	if c.Role == Delay {
-		all = append(all, kept{c.Output, "retry.due", late, why})
+		all = append(all, kept{c.Output, "retry.due", late, why, late})
 	}
 	return all
 }
@@ -76,15 +78,15 @@ func (p *Pipeline) checkLoop(ctx context.Context) error {
 			p.log.Warn("cannot read the settings of a topic of the retry loop: make sure that it is not compacted and keeps records long enough (or allow DESCRIBE_CONFIGS)", zap.String("topic", k.topic))
 			continue
 		}
-		alter := func(setting string) string {
-			return fmt.Sprintf("`kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config %s`", strings.Join(p.client.Brokers(), ","), k.topic, setting)
+		alter := func(setting string, value any) string {
+			return "`" + kafkatool.Alter(p.client.Brokers(), k.topic, setting, value) + "`"
 		}
 		if strings.Contains(s["cleanup.policy"], "compact") {
-			errs = append(errs, fmt.Errorf("%s: topic %q is compacted, which would drop redials of one key: set %s", k.key, k.topic, alter("cleanup.policy=delete")))
+			errs = append(errs, fmt.Errorf("%s: topic %q is compacted, which would drop redials of one key: set %s", k.key, k.topic, alter("cleanup.policy", "delete")))
 		}
 		if ms, err := strconv.ParseInt(s["retention.ms"], 10, 64); err == nil && ms >= 0 && ms < k.least.Milliseconds() {
 			errs = append(errs, fmt.Errorf("%s: topic %q keeps records for %v, which is less than %s: set %s",
-				k.key, k.topic, time.Duration(ms)*time.Millisecond, k.why, alter("retention.ms="+strconv.FormatInt(k.least.Milliseconds(), 10))))
+				k.key, k.topic, time.Duration(ms)*time.Millisecond, k.why, alter("retention.ms", k.least.Milliseconds())))
 		}
 		if n, err := strconv.ParseInt(s["retention.bytes"], 10, 64); err == nil && n >= 0 {
 			p.log.Warn("a topic of the retry loop has a limit of bytes: redials beyond it are lost", zap.String("topic", k.topic), zap.Int64("retention.bytes", n))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/broker/recordbatch"
+	"github.com/callstream/enricher/internal/kafkatool"
 	"github.com/callstream/enricher/internal/retry"
 	"github.com/callstream/enricher/internal/route"
 	"github.com/callstream/enricher/pkg/enrich"
@@ -125,18 +126,46 @@ func (p *Pipeline) addTargets(ctx context.Context, names []string) error {
 // existing reads topics, and makes those that are missing if the configuration says so.
 func (p *Pipeline) existing(ctx context.Context, names []string) (map[string]broker.Topic, error) {
 	topics, err := p.topics(ctx, names)
-	var missing *broker.MissingTopicsError
-	if p.cfg.CreateTopics && errors.As(err, &missing) {
+	missing, some := errors.AsType[*broker.MissingTopicsError](err)
+	switch {
+	case some && p.cfg.CreateTopics:
 		p.log.Info("creating topics", zap.Strings("topics", missing.Topics))
 		if err := p.client.CreateTopics(ctx, missing.Topics, createdPartitions, p.cfg.topicSettings()); err != nil {
 			return nil, fmt.Errorf("kafka.create_topics: %w", err)
 		}
 		topics, err = p.awaitTopics(ctx, names)
+	case some:
+		missing.Create = func(topic string) string { return p.creation(topic, p.inputPartitions(topics), missing.Cluster) }
 	}
 	if err != nil {
 		return nil, fmt.Errorf("check topics: %w", err)
 	}
 	return topics, nil
+}
+
+// inputPartitions is how many partitions the input topics have, by what is known of topics; 0 if they differ or that is not known.
+func (p *Pipeline) inputPartitions(topics map[string]broker.Topic) int {
+	counts := p.inputs // of the start, if that is over
+	if counts == nil {
+		for _, name := range p.cfg.Topics {
+			counts = append(counts, topics[name].Partitions)
+		}
+	}
+	if len(slices.Compact(slices.Clone(counts))) > 1 {
+		return 0
+	}
+	return int(counts[0])
+}
+
+// creation is the command that makes a topic, the same as the doctor's.
+func (p *Pipeline) creation(name string, partitions, cluster int) string {
+	t := kafkatool.Topic{Name: name, Partitions: partitions, Cluster: cluster, Compacted: p.cfg.Retry != nil && p.cfg.Retry.Cancels == name}
+	for _, k := range p.cfg.kept() {
+		if k.topic == name {
+			t.Keep = k.well
+		}
+	}
+	return kafkatool.Create(p.client.Brokers(), t)
 }
 
 // use puts rules in force. Their topics have targets.

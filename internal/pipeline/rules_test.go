@@ -100,7 +100,8 @@ func TestRulesThatCannotBeUsed(t *testing.T) {
 	next := w.cfg.Rules
 	next.Routes = append(next.Routes, toRoute(t, "more", "nowhere", route.Rule{Outcomes: []string{"enriched"}}))
 	_, err := f.Stage(t.Context(), next)
-	require.ErrorContains(t, err, `topic "nowhere" does not exist: create it with`)
+	require.ErrorContains(t, err, `topic "nowhere" does not exist: create it with `+"`kafka-topics.sh ")
+	require.ErrorContains(t, err, "--create --topic nowhere --partitions 1 ")
 	w.put(busy)
 	w.until("the second is out", func() bool { return f.Ledger.Totals().Output == 2 })
 	require.NotContains(t, f.Ledger.Totals().Routes, "more")
