@@ -271,8 +271,11 @@ func (v *validator) routeTopic(path, topic string) {
 	v.topic(path, topic)
 	v.noLoop(path, topic)
 
-	if topic == v.c.Output.Topic {
+	switch topic {
+	case v.c.Output.Topic:
 		v.bad(path, "%s is output.topic too: events would be there twice", v.show(path, topic))
+	case v.c.DeadLetter.Topic:
+		v.bad(path, "%s is dead_letter.topic too: replay takes all that is there for dead letters; give the copies a topic of their own", v.show(path, topic))
 	}
 }
 
