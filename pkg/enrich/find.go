@@ -31,7 +31,8 @@ type field struct {
 
 type place struct {
 	path string
-	slot int // key of the scan; -1: gjson finds it
+	slot int  // key of the scan; -1: gjson finds it
+	made bool // by a modifier or out of the path itself, so that it need not be JSON
 }
 
 // newFinder prepares the paths of opt, and gives every mistake in them. Without call, only those of
@@ -121,7 +122,7 @@ func newPlace(path, own string, names *[]string) (place, error) {
 
 	name, simple := simpleKey(path)
 	if !simple {
-		return place{path: path, slot: -1}, nil
+		return place{path: path, slot: -1, made: strings.ContainsAny(path, "@!")}, nil
 	}
 
 	slot := slices.Index(*names, name)
@@ -248,7 +249,7 @@ func bytesOf(s string) []byte {
 // raw gives the JSON of what stands at p, "" if nothing does.
 func (ev *event) raw(p *place) string {
 	if p.slot < 0 {
-		return gjson.Get(ev.text, p.path).Raw
+		return p.get(ev.text)
 	}
 
 	if ev.doc.Seen>>(uint(p.slot)&63)&1 == 0 {
@@ -258,6 +259,21 @@ func (ev *event) raw(p *place) string {
 	m := &ev.doc.First[p.slot]
 
 	return ev.text[m.Start:m.End]
+}
+
+// get has gjson find it. What is no JSON is not there: @fromstr looks into the text of a string, which an event may
+// fill with anything.
+func (p *place) get(text string) string {
+	raw := gjson.Get(text, p.path).Raw
+	if !p.made {
+		return raw
+	}
+
+	if raw = strings.Trim(raw, " \t\r\n"); !gjson.Valid(raw) {
+		return ""
+	}
+
+	return raw
 }
 
 // absent says, at one look, that none of a field's places has anything.

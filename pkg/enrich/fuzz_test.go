@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
 
@@ -199,4 +200,39 @@ func requireSpliced(t *testing.T, p []byte, r *enrich.Result) {
 
 	require.True(t, bytes.HasPrefix(r.Value[1], []byte(`{`)))
 	require.LessOrEqual(t, len(r.Value[0])+len(r.Value[2]), len(p))
+}
+
+// FuzzPaths looks for each field by any path in any event: what a path makes out of an event must not matter more than
+// that it is found or not.
+func FuzzPaths(f *testing.F) {
+	for _, path := range []string{
+		"a", "a.b", "a.#.b", "a.#(b>1).c", "a.@fromstr", "a.@fromstr.b", "@this.a", "a|@reverse", "@keys.0", "a.@tostr", "{a,b}", "[a,b]", `!"a"`, `!"`, `!"a\`, "!1", "a.b|@values|@flatten",
+	} {
+		for _, event := range []string{
+			`{"a":1,"b":"2"}`, `{"a":"{\"b\":\"30\\u12\"}"}`, `{"a":"\""}`, `{"a":" \"3010\" "}`, `{"a":[{"b":"\ud800","c":null}]}`, `{"a":{"b":"\u0033010"}}`,
+		} {
+			f.Add(path, []byte(event))
+		}
+	}
+
+	f.Fuzz(func(t *testing.T, path string, event []byte) {
+		o := enrich.DefaultOptions()
+		p := &o.Paths
+		for _, paths := range []*[]string{
+			&p.Code, &p.Name, &p.Direction, &p.AnswerTime, &p.Billed, &p.Status, &p.CallID, &p.ALeg, &p.ParentCall, &p.Attempt, &p.Event,
+		} {
+			*paths = []string{path}
+		}
+
+		e, err := enrich.New(catalog.Default(), o)
+		if err != nil {
+			require.Error(t, enrich.CheckPath(path, o.Field))
+
+			return
+		}
+
+		if r := run(e, string(event)); r.Outcome != enrich.Malformed {
+			require.True(t, json.Valid([]byte(valueOf(r))), valueOf(r))
+		}
+	})
 }
