@@ -18,6 +18,10 @@ var private = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`(?P<digits>\p{Nd}(?:(?:[-+ ()./_\x{a0}\x{2010}-\x{2015}]|%[0-9a-f]{2}){0,3}\p{Nd})+)`,
 }, "|"))
 
+// amount is a fraction below one, as prices of calls are. Numbers that people dial have no such form: behind the trunk's 0 come
+// more digits. Of what is longer, or stands beside more digits, nobody can be sure.
+var amount = regexp.MustCompile(`^0\.\d{1,6}$`)
+
 // scheme is what an address begins with that is not a user's name.
 var scheme = regexp.MustCompile(`(?i)^sips?(?::|%3a)`)
 
@@ -30,9 +34,10 @@ const (
 
 // Mask hides phone numbers and SIP addresses in a text. Of digits that belong together, which the usual
 // separators of phone numbers do not part, at most the first two and the last two stay if they are five or more.
-// What stands before and behind an @, and all behind sip:, is hidden. UUIDs, and times of day behind a date, stay.
+// What stands before and behind an @, and all behind sip:, is hidden. UUIDs, times of day behind a date, and amounts below one
+// with at most six decimals, such as 0.00310, stay.
 //
-// It rather hides too much: dates and amounts look like numbers. It knows nothing of people's names.
+// It rather hides too much: dates and larger amounts look like numbers. It knows nothing of people's names.
 func Mask(text string) string {
 	var b strings.Builder
 
@@ -71,6 +76,10 @@ func mask(kind, text string) string {
 }
 
 func maskDigits(text string) string {
+	if amount.MatchString(text) {
+		return text
+	}
+
 	total := 0
 
 	for _, r := range text {
