@@ -56,7 +56,7 @@ func ExampleEnricher_Enrich() {
 
 	var res enrich.Result
 
-	e.Enrich(&enrich.Record{Value: []byte(`{ "HangupCauseCode": 3010.0, "price": 2.0 }`)}, &res)
+	e.Enrich(&enrich.Record{Value: []byte(`{ "HangupCauseCode": 3010.0, "price": 2.0 }`), TimestampMS: -1}, &res)
 	fmt.Printf("%s\n", res.AppendValue(nil))
 	// Output:
 	// { "HangupCauseCode": 3010.0, "price": 2.0 ,"hangup":{"name":"Busy Line","fault":"destination","retry":{"class":"long_delay"}}}
@@ -74,7 +74,7 @@ func ExampleEnricher_Enrich_form() {
 
 	var res enrich.Result
 
-	e.Enrich(&enrich.Record{Value: []byte("HangupCauseCode=3010&To=%2B15555550100&CallerName=")}, &res)
+	e.Enrich(&enrich.Record{Value: []byte("HangupCauseCode=3010&To=%2B15555550100&CallerName="), TimestampMS: -1}, &res)
 	fmt.Printf("%s\n", res.AppendValue(nil))
 	// Output:
 	// {"HangupCauseCode":"3010","To":"+15555550100","CallerName":"","hangup":{"code":3010,"name":"Busy Line"}}
@@ -116,7 +116,7 @@ func ExampleEnricher_Explain() {
 		panic(err)
 	}
 
-	fmt.Print(e.Explain(&enrich.Record{Value: []byte(`HangupCauseCode=3010&Direction=inbound`)}))
+	fmt.Print(e.Explain(&enrich.Record{Value: []byte(`HangupCauseCode=3010&Direction=inbound`), TimestampMS: -1}))
 	// Output:
 	// outcome: enriched
 	// cause: 3010 Busy Line, by code
