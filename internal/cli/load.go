@@ -57,31 +57,19 @@ func overlayMistakes(cfg *config.Config, err error) strictyaml.Mistakes {
 	return mistakes
 }
 
-// withPolicies lays a configuration's policies over a catalog. Those that are wrong are left out and the others tried again:
-// what policies do to causes is looked at only once each of them is right by itself.
+// withPolicies lays a configuration's policies over a catalog, but for those that are wrong.
 func withPolicies(cfg *config.Config, snap *catalog.Snapshot) (*catalog.Snapshot, strictyaml.Mistakes) {
 	var mistakes strictyaml.Mistakes
 
-	policies := app.Policies(cfg)
+	snap, err := snap.WithPolicies(app.Policies(cfg))
+	if err == nil {
+		return snap, nil
+	}
 
-	for tried := -1; len(policies) != tried; {
-		tried = len(policies)
-
-		with, err := snap.WithPolicies(policies)
-		if err == nil {
-			return with, mistakes
+	for _, err := range joined(err) {
+		if name, what, ok := strings.Cut(err.Error(), ": "); ok { // all but catalog.ErrPolicy
+			mistakes = append(mistakes, cfg.At(name, "%s", what))
 		}
-
-		wrong := map[string]bool{}
-
-		for _, err := range joined(err) {
-			if name, what, ok := strings.Cut(err.Error(), ": "); ok { // all but catalog.ErrPolicy
-				wrong[name] = true
-				mistakes = append(mistakes, cfg.At(name, "%s", what))
-			}
-		}
-
-		policies = slices.DeleteFunc(policies, func(p catalog.Policy) bool { return wrong[p.Name] })
 	}
 
 	return snap, mistakes

@@ -45,32 +45,35 @@ type CodeRange struct{ From, To int32 }
 
 // WithPolicies is the snapshot with policies laid over it. Of several that set the same of an
 // entry, the last one wins. The new snapshot has its own hash; changed entries say in
-// Overrides what was changed. All mistakes are reported together.
+// Overrides what was changed.
+//
+// All mistakes are reported together. A policy that is wrong is left out, all of it or for the entries that it
+// cannot change, and the others are looked at as if it were not there; beside the error comes
+// the snapshot with those, for who has more to check.
 func (s *Snapshot) WithPolicies(policies []Policy) (*Snapshot, error) {
-	policies = slices.Clone(policies)
-	var errs []error
-	for i := range policies {
-		p := &policies[i]
+	var (
+		sound = make([]Policy, 0, len(policies))
+		errs  []error
+	)
+	for i, p := range policies {
 		if p.Name == "" {
 			p.Name = "policies[" + strconv.Itoa(i) + "]"
 		}
 		if err := p.check(s); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", p.Name, err))
+			continue
 		}
-	}
-	if len(errs) > 0 {
-		return nil, fmt.Errorf("%w: %w", ErrPolicy, errors.Join(errs...))
+		sound = append(sound, p)
 	}
 	entries := slices.Clone(s.entries)
 	for i := range entries {
-		if err := apply(policies, &entries[i]); err != nil {
-			errs = append(errs, err)
-		}
+		errs = append(errs, apply(sound, &entries[i])...)
 	}
+	with := newSnapshot(s.name, s.revision, entries, slices.Clone(s.legacy))
 	if len(errs) > 0 {
-		return nil, fmt.Errorf("%w: %w", ErrPolicy, errors.Join(errs...))
+		return with, fmt.Errorf("%w: %w", ErrPolicy, errors.Join(errs...))
 	}
-	return newSnapshot(s.name, s.revision, entries, slices.Clone(s.legacy)), nil
+	return with, nil
 }
 
 // check finds what is wrong with a policy whatever it is laid over, and whether it finds
@@ -134,22 +137,28 @@ type settings struct {
 	optInBy          *Policy
 }
 
-// apply changes an entry by all policies that match it.
-func apply(policies []Policy, e *Entry) error {
-	set := settings{}
-	for i := range policies {
-		if p := &policies[i]; p.matches(e) && p.concerns(e) {
-			set.take(p)
+// apply changes an entry by all policies that match it, but for those that cannot change it.
+func apply(policies []Policy, e *Entry) (errs []error) {
+	before, refused := e.Retry, map[*Policy]bool{}
+	for {
+		set := settings{}
+		for i := range policies {
+			if p := &policies[i]; !refused[p] && p.matches(e) && p.concerns(e) {
+				set.take(p)
+			}
 		}
+		wrong, found := set.change(e)
+		if len(found) == 0 {
+			if e.Retry != before {
+				e.Overrides = append(slices.Clone(e.Overrides), set.describe(&before, &e.Retry)...)
+			}
+			return errs
+		}
+		for _, err := range found {
+			errs = append(errs, fmt.Errorf("%s: code %d (%s): %w", wrong.Name, e.Code, e.Name, err))
+		}
+		e.Retry, refused[wrong] = before, true
 	}
-	before := e.Retry
-	if err := set.change(e); err != nil {
-		return err
-	}
-	if e.Retry != before {
-		e.Overrides = append(slices.Clone(e.Overrides), set.describe(&before, &e.Retry)...)
-	}
-	return nil
 }
 
 func (s *settings) take(p *Policy) {
@@ -183,47 +192,47 @@ func (s *settings) last() *Policy {
 	return nil
 }
 
-func (s *settings) change(e *Entry) error {
+// change changes an entry's policy, or says what is wrong with which of the policies; the entry may be changed in part then.
+func (s *settings) change(e *Entry) (wrong *Policy, errs []error) {
 	r := &e.Retry
-	wrong := func(p *Policy, format string, args ...any) error {
-		return fmt.Errorf("%s: code %d (%s): %s", p.Name, e.Code, e.Name, fmt.Sprintf(format, args...))
+	refuse := func(p *Policy, format string, args ...any) (*Policy, []error) {
+		return p, []error{fmt.Errorf(format, args...)}
 	}
 	switch {
 	case s.classBy != nil && !delays(s.class):
 		if s.class == ClassAfterFix && r.Fix == "" {
-			return wrong(s.classBy, "class after_fix says what has to be mended, and a policy cannot: use an overlay")
+			return refuse(s.classBy, "class after_fix says what has to be mended, and a policy cannot: use an overlay")
 		}
 		s.forbid(r)
 	case s.classBy != nil:
 		if why := refusal(e); why != "" && !dialled(r) {
-			return wrong(s.classBy, "class %s cannot be: %s", s.class, why)
+			return refuse(s.classBy, "class %s cannot be: %s", s.class, why)
 		}
 		if !delays(r.Class) && (s.delayBy == nil || s.maxBy == nil) {
-			return wrong(s.classBy, "class %s waits, and the cause has no delay so far: give a delay and a number of attempts as well", s.class)
+			return refuse(s.classBy, "class %s waits, and the cause has no delay so far: give a delay and a number of attempts as well", s.class)
 		}
 		s.begin(r)
 	}
 	p := s.last()
 	if p == nil {
-		return nil
+		return nil, nil
 	}
 	if !dialled(r) {
-		return wrong(p, "class %s with auto %s is not dialled again by machine: there is nothing to change", r.Class, r.Auto)
+		return refuse(p, "class %s with auto %s is not dialled again by machine: there is nothing to change", r.Class, r.Auto)
 	}
 	if s.optInBy != nil && s.optIn {
 		if why := refusal(e); why != "" && r.Auto == AutoOptIn {
-			return wrong(s.optInBy, "an opt-in cannot be: %s", why)
+			return refuse(s.optInBy, "an opt-in cannot be: %s", why)
 		}
 	}
 	s.tune(r)
 	if s.delayBy != nil && s.capBy == nil && r.InitialS > r.CapS && delays(r.Class) {
-		return wrong(s.delayBy, "delay %s is above the longest one, %s: give that as well", wait(r.InitialS), wait(r.CapS))
+		return refuse(s.delayBy, "delay %s is above the longest one, %s: give that as well", wait(r.InitialS), wait(r.CapS))
 	}
-	var err error
 	checkRetry(r, func(field, format string, args ...any) {
-		err = errors.Join(err, wrong(p, "%s %s", field, fmt.Sprintf(format, args...)))
+		errs = append(errs, fmt.Errorf("%s %s", field, fmt.Sprintf(format, args...)))
 	})
-	return err
+	return p, errs
 }
 
 // refusal says why the catalog forbids to dial a cause again; "" if it does not. A policy is

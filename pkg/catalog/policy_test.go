@@ -178,10 +178,34 @@ func TestPoliciesRefused(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
 
-	_, err = base.WithPolicies([]catalog.Policy{{}, {Codes: code(1), Delay: new(1.0)}})
-	require.ErrorContains(t, err, "policies[0]: chooses by nothing")
-	require.ErrorContains(t, err, "policies[1]: chooses no cause") // all at once
+// TestPoliciesAllMistakes also of those that are seen only once others are out of the way; beside them comes what the rest makes.
+func TestPoliciesAllMistakes(t *testing.T) {
+	s, err := catalog.Default().WithPolicies([]catalog.Policy{
+		{},
+		{Codes: code(1), Delay: new(1.0)},
+		{Name: "range", Codes: []catalog.CodeRange{{3000, 3099}}, Class: new(catalog.ClassLongDelay)},
+		{Codes: code(3050), Delay: new(1.0)},
+		{Codes: code(3010), Delay: new(60.0)},
+		{Codes: code(3010), Class: new(catalog.ClassAfterFix)},
+	})
+	require.ErrorIs(t, err, catalog.ErrPolicy)
+	for _, want := range []string{
+		"policies[0]: chooses by nothing",
+		"policies[1]: chooses no cause",
+		"range: code 3050 (Unallocated number): class long_delay cannot be: the catalog blocks it",
+		"policies[3]: code 3050 (Unallocated number): class never with auto blocked",
+		"policies[5]: code 3010 (Busy Line): class after_fix says what has to be mended",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	busy, _ := s.Lookup(3010)
+	require.InDelta(t, 60, busy.Retry.InitialS, 0)
+	require.Equal(t, []string{"policies[4]: delay 15m0s -> 1m0s"}, busy.Overrides)
+	unallocated, _ := s.Lookup(3050)
+	was, _ := catalog.Default().Lookup(3050)
+	require.Equal(t, was, unallocated)
 }
 
 // TestPoliciesNeverAllow what the catalog forbids, whatever they say together.
