@@ -3,6 +3,7 @@ package enrich_test
 import (
 	"bufio"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -74,4 +75,27 @@ func TestREADMEEvents(t *testing.T) {
 	for _, o := range []enrich.Outcome{enrich.Enriched, enrich.UnknownCode, enrich.NoCode, enrich.Malformed} {
 		require.Positive(t, seen[o], o)
 	}
+}
+
+// TestDocsHaveEveryPlace: docs/event.md lists the places in which fields are looked for by default.
+func TestDocsHaveEveryPlace(t *testing.T) {
+	t.Parallel()
+
+	opt := enrich.DefaultOptions()
+	keys := []string{"code", "name", "direction", "answer_time", "billed", "status", "call_id", "a_leg", "parent_call", "attempt", "event"}
+	paths := reflect.ValueOf(opt.Paths)
+	require.Len(t, keys, paths.NumField())
+
+	table := "| setting | default places |\n|---|---|\n"
+	row := func(key string, places []string) {
+		table += "| `enrich." + key + "` | `" + strings.Join(places, "`, `") + "` |\n"
+	}
+
+	for i, key := range keys {
+		require.Equal(t, strings.ReplaceAll(key, "_", ""), strings.ToLower(paths.Type().Field(i).Name))
+		row("paths."+key, paths.Field(i).Interface().([]string))
+	}
+
+	row("foreign_when", opt.ForeignWhen)
+	require.Contains(t, readText(t, "../../docs/event.md"), "\n"+table+"\n")
 }
