@@ -94,8 +94,12 @@ func TestFacts(t *testing.T) {
 		"billed, second":          {`"BillDuration":"0","billed_duration":1e0`, facts{Answered: true}},
 		"billed nothing":          {`"BillDuration":"0","bill_duration":0,"billed_duration":"0.000"`, facts{}},
 		"billed less than that":   {`"BillDuration":-60`, facts{}},
-		"billed no number":        {`"BillDuration":"n/a","bill_duration":[1]`, facts{}},
+		"billed no number":        {`"BillDuration":"n/a","bill_duration":"00:00:00","billed_duration":[0]`, facts{}},
+		"billed with a unit":      {`"BillDuration":"30s"`, facts{Answered: true}},
+		"billed as a time":        {`"BillDuration":"00:00:30"`, facts{Answered: true}},
+		"billed in a list":        {`"BillDuration":[30]`, facts{Answered: true}},
 		"in progress":             {`"CallStatus":"In-Progress"`, facts{Answered: true}},
+		"in progress, spaced":     {`"CallStatus":" in-progress\n"`, facts{Answered: true}},
 		"state ANSWER":            {`"CallStatus":"busy","call_state":"answer"`, facts{Answered: true}},
 		"completed is not":        {`"CallStatus":"completed","call_state":"BUSY"`, facts{}},
 		"duration is not":         {`"Duration":"66","call_duration":41`, facts{}},
@@ -114,6 +118,8 @@ func TestFacts(t *testing.T) {
 		"attempt beyond an int32": {`"attempt":1e30`, facts{Attempt: 2147483647}},
 		"attempt 0":               {`"attempt":0`, facts{Attempt: 9}},
 		"attempt of no kind":      {`"hangup_attempt":"x","attempt":3`, facts{Attempt: 9}},
+		"attempt, second":         {`"hangup_attempt":"x","attempt":30`, facts{Attempt: 30}},
+		"attempt, larger one":     {`"hangup_attempt":29,"attempt":30`, facts{Attempt: 30}},
 		"attempt by header":       {`"attempt":null`, facts{Attempt: 9}},
 	} {
 		t.Run(name, func(t *testing.T) {

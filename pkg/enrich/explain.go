@@ -101,11 +101,11 @@ func (e *Enricher) facts(rec *Record, r *Result) []Fact {
 
 			switch it.field {
 			case &e.find.billed:
-				counts = positive(r.text(raw))
+				counts = billed(r.text(raw))
 			case &e.find.status:
 				counts = talking(r.text(raw))
 			case &e.find.attempt:
-				counts = counts && r.AttemptEvidence == AttemptFromEvent
+				counts = r.AttemptEvidence == AttemptFromEvent && attemptIn(r.text(raw)) == r.Attempt
 			case &e.find.direction:
 				counts = counts && r.Direction != ""
 			case &e.find.name:

@@ -122,7 +122,7 @@ func (r *Result) bytes(ev *event, f *field) []byte {
 // answered takes any evidence at any place, not only the first: a call that may
 // have been answered is not dialled again by mistake.
 func (e *Enricher) answered(ev *event, r *Result) bool {
-	return ev.first(&e.find.answerTime) != "" || r.any(ev, &e.find.billed, positive) || r.any(ev, &e.find.status, talking)
+	return ev.first(&e.find.answerTime) != "" || r.any(ev, &e.find.billed, billed) || r.any(ev, &e.find.status, talking)
 }
 
 // any says whether some place of f has a text that test takes.
@@ -143,6 +143,8 @@ func (r *Result) any(ev *event, f *field, test func(text string) bool) bool {
 // talking knows the states that say that somebody has answered. "completed" is
 // none: it only says that the call is over.
 func talking(state string) bool {
+	state = trimSpace(state)
+
 	return is(state, "in-progress") || is(state, "ANSWER")
 }
 
@@ -162,26 +164,39 @@ func (e *Enricher) bLeg(ev *event, r *Result) bool {
 	return aLeg != "" && len(r.CallID) > 0 && r.text(aLeg) != textOf(r.CallID)
 }
 
-// attempt takes the larger number of the event's and the header's: a due record that comes back as it
+// attempt takes the largest number of those in the event, at any place, and the header's: a due record that comes back as it
 // is has the last attempt in the event and this one in the header, and must not count as the last one again.
-// What is no number from 1 on says nothing; one beyond an int32 counts as the largest, which is far beyond any policy.
 func (e *Enricher) attempt(ev *event, rec *Record, r *Result) (int, AttemptEvidence) {
-	n, evidence := 1, AttemptAssumed
+	n, evidence := 0, AttemptAssumed
 
-	if raw := ev.first(&e.find.attempt); raw != "" {
-		if found, ok := integerIn(r.text(raw)); ok && found >= 1 {
-			n, evidence = int(min(found, math.MaxInt32)), AttemptFromEvent
+	if f := &e.find.attempt; !ev.absent(f) {
+		for i := range f.places {
+			if raw := ev.raw(&f.places[i]); present(raw) {
+				n = max(n, attemptIn(r.text(raw)))
+			}
 		}
 	}
 
-	if len(rec.HeaderAttempt) > 0 {
-		found, ok := integerIn(textOf(rec.HeaderAttempt))
-		if ok && (evidence == AttemptAssumed && found >= 1 || found > int64(n)) {
-			n, evidence = int(min(found, math.MaxInt32)), AttemptFromHeader
-		}
+	if n > 0 {
+		evidence = AttemptFromEvent
 	}
 
-	return n, evidence
+	if found := attemptIn(textOf(rec.HeaderAttempt)); found > n {
+		n, evidence = found, AttemptFromHeader
+	}
+
+	return max(n, 1), evidence
+}
+
+// attemptIn gives the attempt that a text says, 0 if it says none: what is no number from 1 on says nothing. One beyond an
+// int32 counts as the largest, which is far beyond any policy.
+func attemptIn(text string) int {
+	n, ok := integerIn(text)
+	if !ok || n < 1 {
+		return 0
+	}
+
+	return int(min(n, math.MaxInt32))
 }
 
 // text gives the text of a JSON string, or the JSON of anything else. With

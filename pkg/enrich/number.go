@@ -135,15 +135,18 @@ func integerSlow(s string) (int64, bool) {
 	return d.integer()
 }
 
-// positive says whether s is a number above zero, white space around it allowed.
-func positive(s string) bool {
+// billed says whether s is a duration above zero: a number, white space around it allowed. Of what is none, such as "30s"
+// or "00:00:30", any digit but 0 will do: a call that may have been answered is not dialled again by mistake.
+func billed(s string) bool {
 	if s == "0" {
 		return false
 	}
 
-	d, ok := parseDecimal(trimSpace(s))
+	if d, ok := parseDecimal(trimSpace(s)); ok {
+		return !d.negative && !d.zero()
+	}
 
-	return ok && !d.negative && !d.zero()
+	return strings.ContainsAny(s, "123456789")
 }
 
 // trimSpace cuts off the white space of JSON, and no other.
