@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -69,7 +70,7 @@ func TestShellWord(t *testing.T) {
 	}
 }
 
-func TestParseSince(t *testing.T) {
+func TestParseTime(t *testing.T) {
 	t.Parallel()
 
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
@@ -78,15 +79,16 @@ func TestParseSince(t *testing.T) {
 		"":                          {},
 		"24h":                       now.Add(-24 * time.Hour),
 		"2026-01-30T00:00:00+01:00": time.Date(2026, 1, 29, 23, 0, 0, 0, time.UTC),
+		"2026-01-30":                time.Date(2026, 1, 30, 0, 0, 0, 0, time.UTC),
 	} {
-		got, err := parseSince(text, now)
+		got, err := parseTime("--since", text, now)
 		require.NoError(t, err)
 		require.True(t, want.Equal(got), text)
 	}
 
-	for _, text := range []string{"0s", "-1h", "24", "2026-01-30"} {
-		_, err := parseSince(text, now)
-		require.ErrorContains(t, err, "--since")
+	for _, text := range []string{"0s", "-1h", "24", "24h ago", "yesterday", "2026-01"} {
+		_, err := parseTime("--since", text, now)
+		require.EqualError(t, err, fmt.Sprintf("--since %q: want how long ago, such as 24h, a time such as 2026-01-31T12:00:00Z or a date such as 2026-01-31", text))
 	}
 }
 

@@ -57,7 +57,7 @@ Exit code 0, whether they differ or not; with --exit-code 1 if they differ.`,
 	cmd.Flags().StringVar(&f.events, "events", "", "`file` of events, one a line; - for standard input")
 	_ = cmd.MarkFlagFilename("events")
 	cmd.Flags().StringVar(&f.topic, "topic", "", "`topic` of events to read; wants -c")
-	cmd.Flags().StringVar(&f.since, "since", "", "with --topic: only events since this `time`, such as 24h ago or in RFC 3339")
+	cmd.Flags().StringVar(&f.since, "since", "", "with --topic: only events from this `time` on: how long ago, such as 24h, RFC 3339, or a date in UTC")
 	f.format = &format{"", []string{"auto", "json", "form"}}
 	cmd.Flags().Var(f.format, "format", "format of the events; overrides input.format")
 	complete(cmd, "format", f.format.allowed)

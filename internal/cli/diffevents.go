@@ -47,7 +47,7 @@ func newEventSource(f *diffFlags, now time.Time) (*eventSource, error) {
 	}
 
 	var err error
-	if s.since, err = parseSince(f.since, now); err != nil {
+	if s.since, err = parseTime("--since", f.since, now); err != nil {
 		return nil, err
 	}
 
@@ -62,24 +62,6 @@ func newEventSource(f *diffFlags, now time.Time) (*eventSource, error) {
 	}
 
 	return s, nil
-}
-
-// parseSince reads a time, or how long ago it was; "" is the zero time.
-func parseSince(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-
-	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
-		return now.Add(-ago), nil
-	}
-
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, usagef("--since %q is neither a duration such as 24h nor a time such as 2026-01-31T12:00:00Z", text)
-	}
-
-	return at, nil
 }
 
 // compare gives nil if no events are asked for.

@@ -190,17 +190,15 @@ func replayOptions(f *replayFlags, cfg *config.Config) (replay.Options, error) {
 		return opt, nil
 	}
 
-	var err error
-	if opt.Since, err = time.Parse(time.RFC3339, f.since); err == nil {
-		return opt, nil
-	}
-
-	if opt.Since, err = time.Parse(time.DateOnly, f.since); err != nil {
+	at, ok := pointInTime(f.since)
+	if !ok {
 		return opt, usagef("--since %s: want a time such as 2026-11-26T08:00:00Z or a date such as 2026-11-26 (no duration: when the command is given again to go on, it would mean another time)", f.since)
 	}
 
 	return opt, nil
 }
+	opt.Since = at
+
 
 // question names the topics, the one with the most letters first.
 func question(plan *replay.Report) string {

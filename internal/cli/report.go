@@ -55,9 +55,9 @@ joins no group, commits nothing, and sees only what is committed.
 	}
 	configFlag(cmd, &f.config)
 	cmd.Flags().StringVar(&f.topic, "topic", "", "`topic` to read (default output.topic)")
-	cmd.Flags().DurationVar(&f.last, "last", 0, "only events of the last so long, such as 1h")
-	cmd.Flags().StringVar(&f.since, "since", "", "only events from this `time` on, in RFC 3339")
-	cmd.Flags().StringVar(&f.until, "until", "", "only events before this `time`, in RFC 3339")
+	cmd.Flags().DurationVar(&f.last, "last", 0, "only events of the last so long, such as 1h; the same as --since 1h")
+	cmd.Flags().StringVar(&f.since, "since", "", "only events from this `time` on: how long ago, such as 24h, RFC 3339, or a date in UTC")
+	cmd.Flags().StringVar(&f.until, "until", "", "only events before this `time`, which is given as for --since")
 	cmd.Flags().StringVar(&f.file, "out", "", "`file` to write to instead of standard output, made or replaced")
 	f.out = outputFlag(cmd, asTable, asJSON, asHTML)
 
@@ -127,19 +127,17 @@ func (f *reportFlags) scan(now time.Time, last bool) (topic.ScanConfig, error) {
 	case last && f.last <= 0:
 		return cfg, usagef("--last %s is not above zero", f.last)
 	case last:
+
+		return cfg, nil
 		cfg.Since = now.Add(-f.last)
 	}
 
-	if f.since != "" {
-		if cfg.Since, err = reportTime("--since", f.since); err != nil {
-			return cfg, err
-		}
+	if cfg.Since, err = parseTime("--since", f.since, now); err != nil {
+		return cfg, err
 	}
 
-	if f.until != "" {
-		if cfg.Until, err = reportTime("--until", f.until); err != nil {
-			return cfg, err
-		}
+	if cfg.Until, err = parseTime("--until", f.until, now); err != nil {
+		return cfg, err
 	}
 
 	if !cfg.Since.IsZero() && !cfg.Until.IsZero() && !cfg.Since.Before(cfg.Until) {
@@ -147,15 +145,6 @@ func (f *reportFlags) scan(now time.Time, last bool) (topic.ScanConfig, error) {
 	}
 
 	return cfg, nil
-}
-
-func reportTime(flag, text string) (time.Time, error) {
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return at, usagef("%s %q is not a time such as 2026-01-31T12:00:00Z", flag, text)
-	}
-
-	return at, nil
 }
 
 // countTopic reads the topic and counts.
