@@ -52,6 +52,9 @@ test: ## Run the tests that need nothing but Go
 test-race: ## Run all of these under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout $(KAFKA_TIMEOUT) ./...
 
+# RACE=-race has test-page and test-kafka do so too, as .ci/run does.
+RACE ?=
+
 .PHONY: test-rules
 test-rules: ## Check and test the Prometheus rules (needs promtool)
 	@test -n "$(PROMTOOL)" || { echo "promtool is missing: put it into the path, or name it with PROMTOOL=FILE. Debian has it in the package" \
@@ -67,7 +70,7 @@ test-protections: ## Take each protection out, one at a time, and see its test f
 # PAGE_FLAGS=-update makes the pictures in docs/ anew.
 .PHONY: test-page
 test-page: $(AXE) ## Run the tests of the status page in a real browser (needs Chromium; npm the first time)
-	AXE=$(AXE) $(GO) test -tags browser -count 1 -timeout $(KAFKA_TIMEOUT) -run TestBrowser ./internal/app $(PAGE_FLAGS)
+	AXE=$(AXE) $(GO) test $(RACE) -tags browser -count 1 -timeout $(KAFKA_TIMEOUT) -run TestBrowser ./internal/app $(PAGE_FLAGS)
 
 $(AXE):
 	@mkdir -p $(CACHE_DIR)
@@ -79,7 +82,7 @@ $(AXE):
 test-kafka: ## Run the tests on a real Apache Kafka (needs Java 17; Maven and a network the first time)
 	@! grep -rl --include='*_test.go' --exclude-dir=bench --exclude-dir=chaos '^//go:build kafka' . | xargs grep -H '^func Test' | grep -v '(t \*testing.T, \|func Test[A-Za-z]*Kafka' || \
 		{ echo "these would not be run: tests with the tag kafka have Kafka in their names" >&2; exit 1; }
-	$(GO) test -tags kafka -run Kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) $$($(MAKE) -s kafka-packages)
+	$(GO) test $(RACE) -tags kafka -run Kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) $$($(MAKE) -s kafka-packages)
 	$(GO) -C bench test -tags kafka -count 1 -p 1 -timeout $(KAFKA_TIMEOUT) ./internal/... ./peers/...
 
 .PHONY: test-chaos
