@@ -195,10 +195,10 @@ func replayOptions(f *replayFlags, cfg *config.Config) (replay.Options, error) {
 		return opt, usagef("--since %s: want a time such as 2026-11-26T08:00:00Z or a date such as 2026-11-26 (no duration: when the command is given again to go on, it would mean another time)", f.since)
 	}
 
-	return opt, nil
-}
 	opt.Since = at
 
+	return opt, nil
+}
 
 // question names the topics, the one with the most letters first.
 func question(plan *replay.Report) string {

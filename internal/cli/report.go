@@ -127,9 +127,9 @@ func (f *reportFlags) scan(now time.Time, last bool) (topic.ScanConfig, error) {
 	case last && f.last <= 0:
 		return cfg, usagef("--last %s is not above zero", f.last)
 	case last:
+		cfg.Since = now.Add(-f.last)
 
 		return cfg, nil
-		cfg.Since = now.Add(-f.last)
 	}
 
 	if cfg.Since, err = parseTime("--since", f.since, now); err != nil {
