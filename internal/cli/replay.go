@@ -67,7 +67,7 @@ topics of retry: --to may be none of those, for a record on retry.due is an orde
 	cmd.Flags().StringVar(&f.from, "from", "", "dead-letter `topic` (default dead_letter.topic)")
 	cmd.Flags().StringVar(&f.to, "to", "", "`topic` for all letters (default the one each came from)")
 	cmd.Flags().StringSliceVar(&f.reasons, "reason", nil, "only letters of these `reasons` (header dlq-reason)")
-	complete(cmd, "reason", replay.Reasons())
+	complete(cmd, "reason", replayReasons())
 	cmd.Flags().StringVar(&f.since, "since", "", "only events of this `time` or later, by their own timestamp: RFC 3339, or a date in UTC")
 	cmd.Flags().Int64Var(&f.limit, "limit", 0, "replay at most so many (default no limit)")
 	cmd.Flags().IntVar(&f.maxReplays, "max-replays", maxReplays, "leave events that have been replayed so often")
@@ -88,6 +88,10 @@ func (w *world) replay(ctx context.Context, f *replayFlags) error {
 
 	if !f.yes && !f.dryRun && !isTerminal(w.in) {
 		return usagef("replay asks before it writes, and standard input is no terminal: add --yes, or --dry-run to see what would be replayed")
+	}
+
+	if err := known("--reason", f.reasons, replayReasons()); err != nil {
+		return err
 	}
 
 	cfg, err := loadConfig(f.config)
@@ -199,6 +203,9 @@ func replayOptions(f *replayFlags, cfg *config.Config) (replay.Options, error) {
 
 	return opt, nil
 }
+
+// replayReasons are those that letters may be chosen by.
+func replayReasons() []string { return append(replay.Reasons(), replay.NoReason) }
 
 // question names the topics, the one with the most letters first.
 func question(plan *replay.Report) string {

@@ -25,8 +25,10 @@ const (
 
 	reasonCorrupt  = "corrupt_batch"
 	reasonNotRetry = "not_a_retry"
-	noReason       = "none" // of a letter without the header
 )
+
+// NoReason stands for the reason of a letter without the header.
+const NoReason = "none"
 
 // Reasons lists what the program writes as the reason of a death. A topic may hold other programs' letters,
 // with reasons of their own.
@@ -54,7 +56,7 @@ type letter struct {
 }
 
 func open(rec *kgo.Record) letter {
-	l := letter{rec: rec, reason: noReason, partition: -1, time: rec.Timestamp}
+	l := letter{rec: rec, reason: NoReason, partition: -1, time: rec.Timestamp}
 	for _, h := range rec.Headers {
 		text := string(h.Value)
 		switch h.Key {
