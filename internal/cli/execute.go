@@ -40,7 +40,7 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root := newRoot(w)
 	root.SetArgs(args)
 
-	err := root.ExecuteContext(ctx)
+	err := runRoot(ctx, root)
 	if err == nil || errors.Is(err, syscall.EPIPE) {
 		return ExitOK
 	}

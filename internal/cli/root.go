@@ -39,6 +39,7 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
 		newVersion(w),
 		newCompletion(w),
 	)
+	versionFlag(w, root)
 
 	return root
 }

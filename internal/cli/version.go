@@ -32,10 +32,7 @@ func newVersion(w *world) *cobra.Command {
 	out := outputFlag(cmd, asText, asJSON)
 
 	cmd.RunE = func(*cobra.Command, []string) error {
-		info, _ := debug.ReadBuildInfo()
-		b := describeBuild(info)
-		b.Catalog = catalog.Default().ID()
-
+		b := thisBuild()
 		if out.value == asJSON {
 			return writeJSON(w.out, b)
 		}
@@ -44,6 +41,27 @@ func newVersion(w *world) *cobra.Command {
 	}
 
 	return cmd
+}
+
+// versionFlag adds --version, which many try first, to the program itself.
+func versionFlag(w *world, root *cobra.Command) {
+	wanted, otherwise := root.Flags().BoolP("version", "v", false, "say which version this is, as enricher version does"), root.RunE
+
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *wanted {
+			return write(w.out, thisBuild().String())
+		}
+
+		return otherwise(cmd, args)
+	}
+}
+
+func thisBuild() build {
+	info, _ := debug.ReadBuildInfo()
+	b := describeBuild(info)
+	b.Catalog = catalog.Default().ID()
+
+	return b
 }
 
 func describeBuild(info *debug.BuildInfo) build {
