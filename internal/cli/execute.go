@@ -105,6 +105,10 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 
+	if value, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		err = badValue(value)
+	}
+
 	return usagef("%v; %s", err, hint)
 }
 
@@ -142,6 +146,8 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 		switch {
 		case len(args) < least:
 			return usagef("%s wants %s; see `%s --help`", cmd.CommandPath(), what, cmd.CommandPath())
+		case most == 0 && len(args) > 0:
+			return usagef("%s wants %s, not also %q%s", cmd.CommandPath(), what, args[0], meantAsConfig(cmd, args[0]))
 		case most >= 0 && len(args) > most:
 			return usagef("%s wants %s, not also %q", cmd.CommandPath(), what, args[most])
 		default:
