@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/login"
 	"github.com/callstream/enricher/internal/ops"
 	"github.com/callstream/enricher/internal/pipeline"
 )
@@ -121,6 +123,14 @@ func (e *ConfigError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the mistake.
 func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Unreached tells whether an error of Run is that brokers could not be asked, and says nothing of what to do. Of TLS and logins
+// errors say it themselves.
+func Unreached(err error) bool {
+	_, network := errors.AsType[*net.OpError](err)
+	_, told := errors.AsType[*login.Error](err)
+	return (network || broker.ConnectionLost(err)) && !told
+}
 
 // Pipeline is that of a role, for those who want to look at its figures; nil if this process has
 // another role.

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,8 +28,10 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/callstream/enricher/internal/app"
+	"github.com/callstream/enricher/internal/broker"
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/kafkatest"
+	"github.com/callstream/enricher/internal/login"
 	"github.com/callstream/enricher/internal/ops"
 	"github.com/callstream/enricher/internal/pipeline"
 )
@@ -242,6 +246,16 @@ func TestRunReturnsWhatStoppedTheFilter(t *testing.T) {
 }
 
 // Friday evening's calls are too old on Monday, with the default of a day: the start says so.
+func TestUnreached(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+
+	require.True(t, app.Unreached(fmt.Errorf("check topics: %w", refused)))
+	require.True(t, app.Unreached(fmt.Errorf("check topics: %w", io.ErrUnexpectedEOF)))
+	require.False(t, app.Unreached(fmt.Errorf("check topics: %w", &login.Error{Address: "k:9092", Text: "speaks TLS: set kafka.tls.enabled to true", Err: refused})))
+	require.False(t, app.Unreached(&broker.MissingTopicsError{Topics: []string{"calls.raw"}}))
+	require.False(t, app.Unreached(broker.ErrTwin))
+}
+
 func TestWindowThatOutlastsMaxAge(t *testing.T) {
 	for maxAge, warned := range map[time.Duration]int{24 * time.Hour: 1, 96 * time.Hour: 0} {
 		core, logs := observer.New(zap.WarnLevel)

@@ -107,7 +107,12 @@ func serve(cmd *cobra.Command, w *world, load func() (*config.Config, error)) er
 	defer unasked()
 
 	if err := a.Run(cmd.Context()); err != nil {
-		return fmt.Errorf("%s: %w", cmd.Name(), err)
+		hint := ""
+		if app.Unreached(err) {
+			hint = fmt.Sprintf("; `enricher doctor -c %s` looks at each broker", shellWord(cmd.Flag("config").Value.String()))
+		}
+
+		return fmt.Errorf("%s: %w%s", cmd.Name(), err, hint)
 	}
 
 	return nil
