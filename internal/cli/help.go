@@ -38,7 +38,7 @@ func showHelp(cmd *cobra.Command, args []string) error {
 	}
 
 	if err != nil {
-		return err //nolint:wrapcheck // a mistake in the command line
+		return err
 	}
 
 	asked.InitDefaultHelpFlag() // which the help lists
