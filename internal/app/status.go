@@ -267,7 +267,7 @@ func fields(e *catalog.Entry) []ops.Field {
 	say("surfaces", list(e.Surfaces, word))
 	say("redial by machine", string(r.Auto))
 	say("why", r.Why)
-	say("first wait", seconds(r.InitialS))
+	say("first wait, at most", seconds(r.InitialS))
 	say("longest wait", seconds(r.CapS))
 	say("most redials", strconv.Itoa(r.MaxRetries))
 	say("dial", string(r.Target))

@@ -198,14 +198,14 @@ func findEntry(snap *catalog.Snapshot, word string) (*catalog.Entry, error) {
 			hint = "did you mean " + strings.Join(near, ", ") + "?"
 		}
 
-		return nil, usagef("%q is neither a hangup-cause code nor the name of one; %s", word, hint)
+		return nil, usagef("%q is neither a hangup-cause code nor the name of one; %s%s", word, hint, meantInWords(snap, word))
 	}
 
 	if entry, ok := snap.Lookup(int32(code)); ok {
 		return entry, nil
 	}
 
-	return nil, fmt.Errorf("code %d is not in the catalog %s; `enricher catalog list` lists what is, an overlay can add it", code, snap.ID())
+	return nil, usagef("code %d is not in the catalog %s; `enricher catalog list` lists what is, an overlay can add it%s", code, snap.ID(), meantInWords(snap, word))
 }
 
 // nearEntries are the few that have all words in name or summary, as the status page searches; those first that have

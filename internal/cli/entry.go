@@ -92,7 +92,7 @@ func retryInWords(e *catalog.Entry) string {
 	text := classInWords(r)
 
 	if r.MaxRetries > 0 && r.InitialS > 0 {
-		text += " " + scheduleInWords(r)
+		text += " " + waitsInWords(r)
 	}
 
 	if r.Target != "" {
@@ -158,30 +158,6 @@ func classInWords(r *catalog.Retry) string {
 	default:
 		return class + "."
 	}
-}
-
-func scheduleInWords(r *catalog.Retry) string {
-	text := fmt.Sprintf("At most %d more", r.MaxRetries)
-	if r.MaxRetries == 1 {
-		text += " call"
-	} else {
-		text += " calls"
-	}
-
-	text += ", the first after " + seconds(r.InitialS)
-
-	if r.MaxRetries > 1 && r.Multiplier > 1 {
-		text += fmt.Sprintf(", then %s times as long each, up to %s", number(r.Multiplier), seconds(r.CapS))
-	}
-
-	switch r.Jitter {
-	case catalog.JitterEqual:
-		text += "; half of each delay is drawn at random"
-	case catalog.JitterFull:
-		text += "; each delay is drawn at random, at least 5 s"
-	}
-
-	return text + "."
 }
 
 // seconds writes a time as people say it: 30 s, 2 min, 6 h, 2 d.

@@ -18,7 +18,7 @@ func TestOverridesInWords(t *testing.T) {
 	require.NoError(t, err)
 
 	changed, _ := snap.Lookup(3010)
-	require.Equal(t, "policy changed by retry.policies[0]: delay 15m0s -> 1m0s\n", overridesInWords(changed))
+	require.Equal(t, "policy changed by retry.policies[0]: delay 15m → 1m\n", overridesInWords(changed))
 
 	for _, row := range entryRows(changed) {
 		require.NotEqual(t, "-", row[0].text)

@@ -101,11 +101,11 @@ func explainCode(w *world, f *explainFlags, word string) error {
 
 	entry, err := findEntry(snap, word)
 	if err != nil {
-		return usagef("%v%s", err, meantInWords(snap, word))
+		return err
 	}
 
 	if f.out.value == asJSON {
-		return writeJSON(w.out, explanation{entry, policyInWords(entry), snap.ID(), entry.Overrides})
+		return writeJSON(w.out, explanation{entry, retryInWords(entry), snap.ID(), entry.Overrides})
 	}
 
 	p := w.painter(w.out)
@@ -117,7 +117,7 @@ func explainCode(w *world, f *explainFlags, word string) error {
 		hours = hoursInWords(&cfg.Retry)
 	}
 
-	return write(w.out, title+"\n\n"+table(rows, p)+"\n"+p.paint(classColour(entry.Retry.Class), policyInWords(entry))+"\n"+changesInWords(entry)+hours+
+	return write(w.out, title+"\n\n"+table(rows, p)+"\n"+p.paint(classColour(entry.Retry.Class), retryInWords(entry))+"\n"+overridesInWords(entry)+hours+
 		"Advice holds for outbound calls only, and not for B legs or calls that were answered unless the operator opts in.\n")
 }
 
@@ -140,7 +140,7 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags, timestampMS in
 
 	text := x.String()
 	if x.Entry != nil {
-		text += "policy: " + policyInWords(x.Entry) + "\n" + changesInWords(x.Entry)
+		text += "policy: " + retryInWords(x.Entry) + "\n" + overridesInWords(x.Entry)
 	}
 
 	if x.Retry != nil && x.Retry.Retryable {

@@ -5,29 +5,14 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/strictyaml"
 	"github.com/callstream/enricher/pkg/catalog"
 )
 
-// policyInWords is retryInWords with the waits as they come out: what the policy gives is the longest, and jitter
+// waitsInWords says how often a call is made again, and between which times: the policy has the longest waits, and jitter
 // takes its part off.
-func policyInWords(e *catalog.Entry) string {
-	if e.Retry.MaxRetries == 0 || e.Retry.InitialS == 0 {
-		return retryInWords(e)
-	}
-
-	bare := *e
-	bare.Retry.MaxRetries = 0 // retryInWords is silent about waits then
-
-	class := classInWords(&e.Retry)
-
-	return class + " " + waitsInWords(&e.Retry) + strings.TrimPrefix(retryInWords(&bare), class)
-}
-
-// waitsInWords says how often a call is made again, and between which times.
 func waitsInWords(r *catalog.Retry) string {
 	first, last := between(waitAfter(r, 1)), between(waitAfter(r, r.MaxRetries))
 
@@ -78,27 +63,6 @@ func between(low, high float64) string {
 	}
 
 	return seconds(low) + " to " + text
-}
-
-// changesInWords is overridesInWords with times and arrows as the rest of the text has them.
-func changesInWords(e *catalog.Entry) string {
-	lines := strings.Split(overridesInWords(e), "\n")
-
-	for i, line := range lines {
-		words := strings.Split(line, " ")
-
-		for j, word := range words {
-			if word == "->" {
-				words[j] = "→"
-			} else if d, err := time.ParseDuration(word); err == nil && d > 0 {
-				words[j] = seconds(d.Seconds())
-			}
-		}
-
-		lines[i] = strings.Join(words, " ")
-	}
-
-	return strings.Join(lines, "\n")
 }
 
 // hoursInWords is a line on what a retry loop's calling hours do to the times that advice gives; "" if there are none.

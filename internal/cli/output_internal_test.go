@@ -181,10 +181,10 @@ func TestRetryInWords(t *testing.T) {
 		"Never dial this again.":                                                             {Class: catalog.ClassNever, Auto: catalog.AutoBlocked},
 		"A person decides whether to dial again; never by machine.":                          {Class: catalog.ClassManual, Auto: catalog.AutoBlocked},
 		"Dial again, another person or number; a machine may do so. Dial: alternate number.": {Class: catalog.ClassAlternate, Auto: catalog.AutoAllowed, Target: catalog.TargetAlternateNumber},
-		"Dial again only once the cause is mended; a machine may do so once the fix is confirmed. At most 1 more call, the first after 1 min; half of each delay is drawn at random. To mend: top up credit. It affects more than this call: account.": {
+		"Dial again only once the cause is mended; a machine may do so once the fix is confirmed. At most 1 more call, after 30 s to 1 min; the call's id decides where in between. To mend: top up credit. It affects more than this call: account.": {
 			Class: catalog.ClassAfterFix, Auto: catalog.AutoGated, InitialS: 60, Multiplier: 1, CapS: 60, MaxRetries: 1, Jitter: catalog.JitterEqual, Fix: "top_up_credit", Scope: catalog.ScopeAccount,
 		},
-		"Dial again after a short while; a machine may do so if the operator opted in (enrich.opt_in). At most 3 more calls, the first after 45 s, then 1.5 times as long each, up to 2 h; each delay is drawn at random, at least 5 s.": {
+		"Dial again after a short while; a machine may do so if the operator opted in (enrich.opt_in). At most 3 more calls, the first after 5 to 45 s, the last after 5 to 102 s; the call's id decides where in between.": {
 			Class: catalog.ClassShortDelay, Auto: catalog.AutoOptIn, InitialS: 45, Multiplier: 1.5, CapS: 7200, MaxRetries: 3, Jitter: catalog.JitterFull,
 		},
 		"Dial again, but not soon.": {Class: catalog.ClassLongDelay},

@@ -69,7 +69,7 @@ const (
 	ClassManual     Class = "manual"      // a person decides
 	ClassAfterFix   Class = "after_fix"   // something has to be mended first
 	ClassShortDelay Class = "short_delay" // seconds to minutes
-	ClassLongDelay  Class = "long_delay"  // a quarter of an hour to days
+	ClassLongDelay  Class = "long_delay"  // minutes to days
 	ClassAlternate  Class = "alternate"   // another person or number
 )
 

@@ -15,11 +15,11 @@ func ExampleSnapshot_Lookup() {
 	}
 	fmt.Println(e.Name, "-", e.Summary)
 	fmt.Println("fault:", e.Fault)
-	fmt.Printf("retry: %s, first after %g s, %d times at most\n", e.Retry.Class, e.Retry.InitialS, e.Retry.MaxRetries)
+	fmt.Printf("retry: %s, first after at most %g s, %d times at most\n", e.Retry.Class, e.Retry.InitialS, e.Retry.MaxRetries)
 	// Output:
 	// Busy Line - The line was engaged.
 	// fault: destination
-	// retry: long_delay, first after 900 s, 3 times at most
+	// retry: long_delay, first after at most 900 s, 3 times at most
 }
 
 // Older events have a name instead of a code. How its words are joined does not matter.

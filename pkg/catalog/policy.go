@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -306,7 +307,7 @@ func (s *settings) describe(old, now *Retry) []string {
 	var out []string
 	add := func(p *Policy, what, from, to string) {
 		if from != to && p != nil {
-			out = append(out, fmt.Sprintf("%s: %s %s -> %s", p.Name, what, from, to))
+			out = append(out, fmt.Sprintf("%s: %s %s → %s", p.Name, what, from, to))
 		}
 	}
 	add(s.classBy, "class", string(old.Class), string(now.Class))
@@ -324,10 +325,17 @@ func (s *settings) describe(old, now *Retry) []string {
 	return out
 }
 
-// wait writes seconds as a duration.
+// wait writes seconds as a duration, as a configuration has it: without the zeros that Go writes behind minutes and hours.
 func wait(s float64) string {
 	if s == 0 {
 		return "none"
 	}
-	return time.Duration(s * float64(time.Second)).String()
+	text := time.Duration(s * float64(time.Second)).String()
+	if short, ok := strings.CutSuffix(text, "h0m0s"); ok {
+		return short + "h"
+	}
+	if short, ok := strings.CutSuffix(text, "m0s"); ok {
+		return short + "m"
+	}
+	return text
 }

@@ -38,19 +38,19 @@ func TestPoliciesChange(t *testing.T) {
 			[]catalog.Policy{{Codes: code(3010), Delay: new(30.0)}},
 			3010,
 			map[string]string{"retry.initial_s": "30"},
-			[]string{"policies[0]: delay 15m0s -> 30s"},
+			[]string{"policies[0]: delay 15m → 30s"},
 		},
 		"delay beyond the longest": {
 			[]catalog.Policy{{Name: "p", Codes: code(3010), Delay: new(20000.0), Cap: new(20000.0)}},
 			3010,
 			map[string]string{"retry.initial_s": "20000", "retry.cap_s": "20000"},
-			[]string{"p: delay 15m0s -> 5h33m20s", "p: longest delay 4h0m0s -> 5h33m20s"},
+			[]string{"p: delay 15m → 5h33m20s", "p: longest delay 4h → 5h33m20s"},
 		},
 		"attempts": {
 			[]catalog.Policy{{Codes: []catalog.CodeRange{{3000, 3099}}, MaxAttempts: new(2)}},
 			3010,
 			map[string]string{"retry.max_retries": "1"},
-			[]string{"policies[0]: attempts 4 -> 2"},
+			[]string{"policies[0]: attempts 4 → 2"},
 		},
 		"one attempt": {
 			[]catalog.Policy{{Codes: code(3010), MaxAttempts: new(1)}},
@@ -58,7 +58,7 @@ func TestPoliciesChange(t *testing.T) {
 			map[string]string{
 				"retry.class": `"never"`, "retry.auto": `"blocked"`, "retry.initial_s": "", "retry.cap_s": "", "retry.multiplier": "", "retry.max_retries": "", "retry.jitter": "",
 			},
-			[]string{"policies[0]: class long_delay -> never", "policies[0]: auto allowed -> blocked"},
+			[]string{"policies[0]: class long_delay → never", "policies[0]: auto allowed → blocked"},
 		},
 		"the last wins, key by key": {
 			[]catalog.Policy{
@@ -67,7 +67,7 @@ func TestPoliciesChange(t *testing.T) {
 			},
 			3010,
 			map[string]string{"retry.initial_s": "90", "retry.max_retries": "2"},
-			[]string{"b: delay 15m0s -> 1m30s", "policies[0]: attempts 4 -> 3"},
+			[]string{"b: delay 15m → 1m30s", "policies[0]: attempts 4 → 3"},
 		},
 		"a class that does not wait drops what came before": {
 			[]catalog.Policy{
@@ -78,7 +78,7 @@ func TestPoliciesChange(t *testing.T) {
 			map[string]string{
 				"retry.class": `"manual"`, "retry.auto": `"blocked"`, "retry.initial_s": "", "retry.cap_s": "", "retry.multiplier": "", "retry.max_retries": "", "retry.jitter": "",
 			},
-			[]string{"policies[1]: class long_delay -> manual", "policies[1]: auto allowed -> blocked"},
+			[]string{"policies[1]: class long_delay → manual", "policies[1]: auto allowed → blocked"},
 		},
 		"after a fix": {
 			[]catalog.Policy{{Codes: code(1020), Class: new(catalog.ClassAfterFix)}},
@@ -86,13 +86,13 @@ func TestPoliciesChange(t *testing.T) {
 			map[string]string{
 				"retry.class": `"after_fix"`, "retry.auto": `"gated"`, "retry.initial_s": "", "retry.cap_s": "", "retry.multiplier": "", "retry.max_retries": "", "retry.jitter": "",
 			},
-			[]string{"policies[0]: class short_delay -> after_fix", "policies[0]: auto allowed -> gated"},
+			[]string{"policies[0]: class short_delay → after_fix", "policies[0]: auto allowed → gated"},
 		},
 		"another class that waits": {
 			[]catalog.Policy{{Classes: []catalog.Class{catalog.ClassLongDelay}, Class: new(catalog.ClassShortDelay)}},
 			3010,
 			map[string]string{"retry.class": `"short_delay"`},
-			[]string{"policies[0]: class long_delay -> short_delay"},
+			[]string{"policies[0]: class long_delay → short_delay"},
 		},
 		"a class that waits, for a cause without a delay": {
 			[]catalog.Policy{{Codes: code(3020), Class: new(catalog.ClassShortDelay), Delay: new(10.0), Cap: new(40.0), MaxAttempts: new(3)}},
@@ -101,13 +101,13 @@ func TestPoliciesChange(t *testing.T) {
 				"retry.class": `"short_delay"`, "retry.initial_s": "10", "retry.cap_s": "40", "retry.multiplier": "2", "retry.max_retries": "2", "retry.jitter": `"equal"`,
 				"retry.target": `"same"`,
 			},
-			[]string{"policies[0]: class manual -> short_delay", "policies[0]: delay none -> 10s", "policies[0]: longest delay none -> 40s", "policies[0]: attempts 1 -> 3"},
+			[]string{"policies[0]: class manual → short_delay", "policies[0]: delay none → 10s", "policies[0]: longest delay none → 40s", "policies[0]: attempts 1 → 3"},
 		},
 		"opt-in": {
 			[]catalog.Policy{{Faults: []catalog.Fault{catalog.FaultNeutral, catalog.FaultDestination}, OptIn: new(true)}},
 			9100,
 			map[string]string{"retry.opted_in": "true"},
-			[]string{"policies[0]: opted in false -> true"},
+			[]string{"policies[0]: opted in false → true"},
 		},
 		"opt-in taken back": {
 			[]catalog.Policy{{Codes: code(9100), OptIn: new(true)}, {Codes: code(9100), OptIn: new(false)}}, 9100, map[string]string{}, nil,
@@ -159,7 +159,7 @@ func TestPoliciesRefused(t *testing.T) {
 		"no attempt":                  {catalog.Policy{Codes: code(3010), MaxAttempts: new(0)}, "0 attempts: want 1 to 1001"},
 		"delay of a class without":    {catalog.Policy{Codes: code(3010), Class: new(catalog.ClassNever), Delay: new(1.0)}, "class never is not dialled again by machine"},
 		"one attempt of a redial":     {catalog.Policy{Codes: code(3010), Class: new(catalog.ClassShortDelay), MaxAttempts: new(1)}, "one attempt is none"},
-		"delay above the longest":     {catalog.Policy{Codes: code(3010), Delay: new(20000.0)}, "code 3010 (Busy Line): delay 5h33m20s is above the longest one, 4h0m0s: give that as well"},
+		"delay above the longest":     {catalog.Policy{Codes: code(3010), Delay: new(20000.0)}, "code 3010 (Busy Line): delay 5h33m20s is above the longest one, 4h: give that as well"},
 		"longest below the delay":     {catalog.Policy{Codes: code(3010), Cap: new(1.0)}, "code 3010 (Busy Line): retry.cap_s is at least initial_s"},
 		"blocked":                     {catalog.Policy{Codes: code(3050), Class: new(catalog.ClassLongDelay), Delay: new(1.0), MaxAttempts: new(2)}, "code 3050 (Unallocated number): class long_delay cannot be: the catalog blocks it (auto: blocked: "},
 		"gated":                       {catalog.Policy{Codes: code(3030), Class: new(catalog.ClassLongDelay), Delay: new(1.0), MaxAttempts: new(2)}, "the catalog wants its fix confirmed first"},
@@ -202,7 +202,7 @@ func TestPoliciesAllMistakes(t *testing.T) {
 	}
 	busy, _ := s.Lookup(3010)
 	require.InDelta(t, 60, busy.Retry.InitialS, 0)
-	require.Equal(t, []string{"policies[4]: delay 15m0s -> 1m0s"}, busy.Overrides)
+	require.Equal(t, []string{"policies[4]: delay 15m → 1m"}, busy.Overrides)
 	unallocated, _ := s.Lookup(3050)
 	was, _ := catalog.Default().Lookup(3050)
 	require.Equal(t, was, unallocated)
