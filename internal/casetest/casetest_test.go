@@ -247,6 +247,8 @@ func TestMistakes(t *testing.T) {
 		{"an end that is null", one("{}", "expect: {advice: {delay_s: {min: }}}"), "without either end"},
 		{"no expectation", one("{}", "key: k"), "cases.yaml:2:5: cases[0]: expects nothing"},
 		{"empty expectations", one("{}", "expect: {fields: {}, headers: {}, advice: {}}"), "cases[0]: expects nothing"},
+		{"a path that never matches", one("{}", "expect: {fields: {'a..b': null}}"), `cases[0].expect.fields: "a..b" has an empty part`},
+		{"a path that is open", one("{}", "expect: {fields: {'a.#(': 1}}"), `cases[0].expect.fields: "a.#(" has a bracket or quote that is not closed`},
 		{"a header without value", one("{}", "headers: {a: }\n    expect: {code: 0}"), "cases[0].headers.a: has no value"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,6 +145,7 @@ func (l *loader) make(w *written, path string) *Case {
 	l.name(c)
 	l.event(c, w)
 	l.nulls(path)
+	l.paths(c)
 
 	c.expect.noCode = l.doc.IsNull(path + ".expect.code")
 	if c.expect.empty() && !l.wrong(path, "expect") {
@@ -189,6 +192,15 @@ func (l *loader) event(c *Case, w *written) {
 		l.mistake(c.path, "has no event; give event or event_file")
 	case w.Event != nil: // else null: a tombstone
 		c.Value = w.Event.bytes
+	}
+}
+
+// paths refuses gjson paths that could never match: what they are expected to lead to would never be there, or never be missing.
+func (l *loader) paths(c *Case) {
+	for _, path := range slices.Sorted(maps.Keys(c.expect.Fields)) {
+		if err := enrich.CheckPath(path, ""); err != nil {
+			l.mistake(c.path+".expect.fields", "%q %v", path, err)
+		}
 	}
 }
 

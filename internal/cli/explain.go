@@ -152,7 +152,7 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags, timestampMS in
 		text += hoursInWords(&cfg.Retry)
 	}
 
-	return write(w.out, text)
+	return write(w.out, visible(text))
 }
 
 var errEventTooLong = errors.New("the event is too long")

@@ -90,6 +90,12 @@ func TestEveryPolicyIsExplained(t *testing.T) {
 	}
 }
 
+func TestVisible(t *testing.T) {
+	t.Parallel()
+
+	require.Equal(t, "é 日\n"+`\u0009\u001b[31m\u009b\u202e\u00a0`+"\ufffd", visible("é 日\n\t\x1b[31m\u009b\u202e\u00a0\xff"))
+}
+
 func TestHoursInWords(t *testing.T) {
 	t.Parallel()
 

@@ -147,6 +147,32 @@ func TestKeysOfOneMappingAreBounded(t *testing.T) {
 	}
 }
 
+func TestItemsOfOneListAreBounded(t *testing.T) {
+	t.Parallel()
+
+	const most = strictyaml.MaxItems
+
+	for name, tt := range map[string]struct{ src, want string }{
+		"as many as may be":     {strings.Repeat("-\n", most), ""},
+		"one more":              {"a:\n" + strings.Repeat("-\n", most+1), "f:50002:1: more than 50000 items in one list"},
+		"one more, deep within": {strings.Repeat("- ", 60) + "\n" + strings.Repeat("-\n", most), "f:50001:1: more than 50000 items in one list"},
+		"two, as many as may":   {"a:\n" + strings.Repeat("- x\n", most) + "b:\n" + strings.Repeat("- x\n", most), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			_, err := strictyaml.Parse("f", []byte(tt.src))
+			if tt.want == "" {
+				require.NoError(t, err)
+
+				return
+			}
+
+			require.EqualError(t, err, tt.want)
+		})
+	}
+}
+
 func TestManyMistakesAreCounted(t *testing.T) {
 	t.Parallel()
 

@@ -16,8 +16,11 @@ import (
 // MaxDepth is how deeply mappings and lists may be nested.
 const MaxDepth = 64
 
-// MaxKeys is how many keys a mapping in block style may have.
-const MaxKeys = 1000
+// MaxKeys is how many keys a mapping in block style may have, and MaxItems how many items a list.
+const (
+	MaxKeys  = 1000
+	MaxItems = 50_000
+)
 
 // Document is one parsed file. It is not safe for concurrent use while Expand runs.
 type Document struct {
@@ -141,7 +144,7 @@ func checkText(file string, src []byte) (string, *Mistake) {
 }
 
 // tooMuch finds the first token that is nested too deeply, or is one key or document too many. It runs before the
-// parser, which recurses, and whose work grows with the square of a mapping's keys and of the documents.
+// parser, which recurses, and whose work grows with the square of a mapping's keys, of a list's empty items, and of the documents.
 func tooMuch(tokens token.Tokens) (at *token.Position, excess string) {
 	o := outline{tokens: tokens}
 
@@ -163,7 +166,7 @@ type outline struct {
 	heads  int     // of documents
 }
 
-type block struct{ column, keys int }
+type block struct{ column, keys, items int }
 
 // maxHeads is how many times --- may stand: what is behind the second is read only to say that it is one too many.
 const maxHeads = 8
@@ -184,8 +187,14 @@ func (o *outline) take(i int, t *token.Token) (excess string) {
 		o.block(t.Position.Column)
 	}
 
-	if o.flow == 0 && t.Type == token.MappingValueType && len(o.open) > 0 {
-		o.open[len(o.open)-1].keys++
+	if o.flow == 0 && len(o.open) > 0 {
+		switch in := &o.open[len(o.open)-1]; t.Type { //nolint:exhaustive // what is counted
+		case token.MappingValueType:
+			in.keys++
+			in.items = 0 // of a list in the same column, the next one begins
+		case token.SequenceEntryType:
+			in.items++
+		}
 	}
 
 	switch {
@@ -195,6 +204,8 @@ func (o *outline) take(i int, t *token.Token) (excess string) {
 		return "a second document: one file holds one"
 	case len(o.open) > 0 && o.open[len(o.open)-1].keys > MaxKeys:
 		return fmt.Sprintf("more than %d keys in one mapping", MaxKeys)
+	case len(o.open) > 0 && o.open[len(o.open)-1].items > MaxItems:
+		return fmt.Sprintf("more than %d items in one list", MaxItems)
 	}
 
 	return ""
