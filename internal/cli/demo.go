@@ -116,7 +116,7 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 	view := &liveView{w: w, p: w.painter(w.err)}
 	show := view.show
 
-	if !isTerminal(w.err) || f.out.value != asTable {
+	if !isTerminal(w.err) || w.getenv("TERM") == "dumb" || f.out.value != asTable {
 		show = nil
 	}
 
