@@ -35,19 +35,63 @@ type world struct {
 // Errors go to stderr, one line for each mistake. That whoever reads stdout
 // has gone away is not one.
 func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	w := &world{in: stdin, out: stdout, err: stderr, getenv: os.Getenv}
+	w := &world{in: stdin, out: &output{stdout}, err: stderr, getenv: os.Getenv}
 
 	root := newRoot(w)
 	root.SetArgs(args)
 
 	err := runRoot(ctx, root)
-	if err == nil || errors.Is(err, syscall.EPIPE) {
+	if err == nil || onlyUnread(err) {
 		return ExitOK
 	}
 
 	w.complain(err)
 
 	return exitCode(err)
+}
+
+// output is stdout. That nobody reads it any more is an error of its own, for a connection to a broker, stderr and files end
+// with the same EPIPE.
+type output struct{ to io.Writer }
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		err = &unreadError{err}
+	}
+
+	return n, err
+}
+
+// unreadError is that whoever read stdout has gone away.
+type unreadError struct{ err error }
+
+func (e *unreadError) Error() string { return e.err.Error() }
+
+// onlyUnread tells whether that is all that went wrong.
+func onlyUnread(err error) bool {
+	for _, err := range joined(err) {
+		if _, unread := err.(*unreadError); unread { //nolint:errorlint // beside what it wraps there may be others
+			continue
+		}
+
+		if inner := errors.Unwrap(err); inner == nil || !onlyUnread(inner) {
+			return false
+		}
+	}
+
+	return true
+}
+
+// fileOf gives the file that a stream is, if it is one.
+func fileOf(stream any) (*os.File, bool) {
+	if o, ok := stream.(*output); ok {
+		stream = o.to
+	}
+
+	f, ok := stream.(*os.File)
+
+	return f, ok
 }
 
 // complain writes an error, each line with the program's name before it.

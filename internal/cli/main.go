@@ -11,7 +11,7 @@ import (
 // second one ends the process at once.
 func Main() int {
 	// With the signal ignored, writing to a pipe that nobody reads is an error, which
-	// Execute takes for a clean end.
+	// Execute takes for a clean end if it is stdout.
 	signal.Ignore(syscall.SIGPIPE)
 
 	ctx, end := context.WithCancel(context.Background())

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -106,7 +105,7 @@ func (w *world) painter(out io.Writer) painter {
 }
 
 func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
+	f, ok := fileOf(stream)
 
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -97,7 +97,7 @@ func runPipe(ctx context.Context, w *world, f *pipeFlags) error {
 	}
 
 	err = p.run(ctx, w.in)
-	if late := p.flush(); err == nil { // after a failure to write it fails the same way
+	if late := p.flush(); late != nil { // all that could not be written: where writing has failed, it fails again
 		err = late
 	}
 
@@ -195,11 +195,16 @@ func (p *pipe) run(ctx context.Context, in io.Reader) error {
 }
 
 func (p *pipe) flush() error {
-	if err := errors.Join(p.out.Flush(), p.dead.Flush()); err != nil {
-		return fmt.Errorf("write output: %w", err)
+	out, dead := p.out.Flush(), p.dead.Flush()
+	if out != nil {
+		out = fmt.Errorf("write output: %w", out)
 	}
 
-	return nil
+	if dead != nil {
+		dead = fmt.Errorf("write dead letters: %w", dead)
+	}
+
+	return errors.Join(out, dead)
 }
 
 func (p *pipe) line(l line) error {
@@ -259,7 +264,7 @@ func (p *pipe) bury(l line, reason, detail string) error {
 	enc.SetEscapeHTML(false)
 
 	if err := enc.Encode(d); err != nil {
-		return fmt.Errorf("write dead letter: %w", err)
+		return fmt.Errorf("write dead letters: %w", err)
 	}
 
 	return nil
