@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,22 +208,6 @@ func timeOrNil(t time.Time) *time.Time {
 	}
 
 	return new(t.UTC().Truncate(time.Millisecond))
-}
-
-// replaceFile writes a file beside the one that is meant, and puts it in its place.
-func replaceFile(path string, text []byte) error {
-	next := path + ".part"
-	if err := os.WriteFile(next, text, 0o644); err != nil { //nolint:gosec // a report is to be read by others
-		return fmt.Errorf("write report: %w", err)
-	}
-
-	if err := os.Rename(next, path); err != nil {
-		_ = os.Remove(next)
-
-		return fmt.Errorf("write report: %w", err)
-	}
-
-	return nil
 }
 
 // progressLine is one line that is painted anew while something long goes on.

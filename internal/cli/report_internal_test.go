@@ -2,8 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,22 +40,6 @@ func TestTheLastHeaderWithTheAttemptCounts(t *testing.T) {
 	require.Equal(t, "3", string(headerAttempt(&kgo.Record{Headers: []kgo.RecordHeader{
 		{Key: "hangup-attempt", Value: []byte("2")}, {Key: "hangup-attempt", Value: []byte("3")}, {Key: "other", Value: []byte("4")},
 	}})))
-}
-
-// A report that cannot be put in its place leaves what is there, and nothing else behind.
-func TestReplaceFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "report.html")
-	require.NoError(t, replaceFile(file, []byte("old")))
-	require.NoError(t, replaceFile(file, []byte("new")))
-
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, "new", string(text))
-
-	folder := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "in the way"), nil, 0o600))
-	require.ErrorContains(t, replaceFile(folder, []byte("new")), "write report: rename")
-	require.NoFileExists(t, folder+".part")
 }
 
 func TestReportTablesSayThatTheyAreCut(t *testing.T) {
