@@ -97,7 +97,8 @@ var (
 	errExpand   = errors.New("cannot fill in: ")
 	errUnclosed = errors.New("no closing }; write $${ for a literal ${")
 	errVariable = errors.New("is neither ${VAR}, ${VAR:-default} nor ${file:PATH}; write $${ for a literal ${")
-	errUnset    = errors.New("environment variable is not set; set it, or give a default as in")
+	errNested   = errors.New("has another ${ in its default; what is filled in is not looked at again")
+	errUnset    = errors.New("environment variable is not set; set it")
 	errLiteral  = errors.New("is a secret, which does not belong into the file itself: write ${file:PATH} or ${VAR}")
 	errNotText  = errors.New("is not UTF-8 text")
 )
@@ -123,10 +124,14 @@ func lookUp(inner string, src Source, hide bool) (value string, outside bool, er
 	value, set := src.Env(name)
 
 	switch {
+	case strings.Contains(fallback, "${"):
+		return "", false, fmt.Errorf("${%s:-…} %w", name, errNested)
 	case hasFallback && value == "":
 		return fallback, false, nil // as in a shell: unset or empty
+	case !set && hide: // a default would stand in the file
+		return "", false, fmt.Errorf("%s: %w", name, errUnset)
 	case !set:
-		return "", false, fmt.Errorf("%s: %w ${%s:-default}", name, errUnset, name)
+		return "", false, fmt.Errorf("%s: %w, or give a default as in ${%s:-default}", name, errUnset, name)
 	case !utf8.ValidString(value):
 		return "", true, fmt.Errorf("%s: %w", name, errNotText)
 	default:

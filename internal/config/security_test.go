@@ -89,6 +89,7 @@ func TestMistakesDoNotQuoteSecrets(t *testing.T) {
 		`'hunter${2secret'`:    "no closing }; write $${ for a literal ${",
 		`'x${hunter2 secret}'`: "cannot fill in: ${…} is neither ${VAR}, ${VAR:-default} nor ${file:PATH}",
 		`'${hunter2:}'`:        "cannot fill in: ${…} is neither",
+		`'${NOT_THERE}'`:       "cannot fill in: NOT_THERE: environment variable is not set; set it",
 		`hunter2`:              literal,
 		`27182818`:             literal,
 		`1e27`:                 literal,
@@ -105,6 +106,7 @@ func TestMistakesDoNotQuoteSecrets(t *testing.T) {
 			_, err := parseIn(t, "", fmt.Sprintf(kafka, text))
 			require.ErrorContains(t, err, path, text)
 			require.ErrorContains(t, err, want, text)
+			require.NotContains(t, err.Error(), "give a default", text)
 
 			for _, part := range []string{"hunter", "2secret", "2718", "1e27"} {
 				require.NotContains(t, err.Error(), part, path)
