@@ -87,9 +87,9 @@ func runPipe(ctx context.Context, w *world, f *pipeFlags) error {
 	p := &pipe{e: e, clock: clock, out: bufio.NewWriterSize(w.out, readSize), dead: bufio.NewWriter(w.err)}
 
 	if f.deadLetter != "" {
-		file, err := os.Create(f.deadLetter)
+		file, err := w.makeDeadLetters(f.deadLetter)
 		if err != nil {
-			return fmt.Errorf("make dead-letter file: %w", err)
+			return err
 		}
 		defer file.Close() //nolint:errcheck // what was written is flushed and checked below
 
@@ -110,6 +110,42 @@ func runPipe(ctx context.Context, w *world, f *pipeFlags) error {
 	}
 
 	return err
+}
+
+// makeDeadLetters makes the file for broken lines, or empties it.
+func (w *world) makeDeadLetters(name string) (*os.File, error) {
+	if what := w.stream(name); what != "" {
+		return nil, usagef("--dead-letter %s is %s, too: name a file that broken lines have for themselves", name, what)
+	}
+
+	file, err := makeFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("make dead-letter file: %w", err)
+	}
+
+	return file, nil
+}
+
+// stream names the one of standard input and output that a file is; "" if it is neither, or a device, such as a terminal or
+// /dev/null, which can be several things at once.
+func (w *world) stream(name string) string {
+	info, err := os.Stat(name)
+	if err != nil || info.Mode()&os.ModeCharDevice != 0 {
+		return ""
+	}
+
+	for _, s := range []struct {
+		what   string
+		stream any
+	}{{"standard input", w.in}, {"standard output", w.out}} {
+		if f, ok := fileOf(s.stream); ok {
+			if its, err := f.Stat(); err == nil && os.SameFile(info, its) {
+				return s.what
+			}
+		}
+	}
+
+	return ""
 }
 
 // parseTimestamp gives the clock of the records.
