@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,14 +31,51 @@ type world struct {
 	out    io.Writer
 	err    io.Writer
 	getenv func(string) string
+
+	finishing atomic.Bool // the command has something to finish when it is asked to stop
 }
+
+// grace is how long a command that has nothing to finish may take to end once it has been asked to.
+const grace = 2 * time.Second
 
 // Execute runs one command line (without the program's name) and gives the exit code.
 // Errors go to stderr, one line for each mistake. That whoever reads stdout
 // has gone away is not one.
+//
+// The end of ctx asks the command to stop. One that is blocked outside of it, by a file or by whoever reads stdout, is left
+// behind, so that Execute returns all the same; the process should end then.
 func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	w := &world{in: stdin, out: &output{stdout}, err: stderr, getenv: os.Getenv}
+	ended := make(chan int, 1)
 
+	go func() { ended <- w.command(ctx, args) }()
+
+	return w.await(ctx, ended)
+}
+
+// await gives the exit code of a command that ends, or that is left behind.
+func (w *world) await(ctx context.Context, ended <-chan int) int {
+	select {
+	case code := <-ended:
+		return code
+	case <-ctx.Done():
+	}
+
+	select {
+	case code := <-ended:
+		return code
+	case <-time.After(grace):
+	}
+
+	if w.finishing.Load() {
+		return <-ended
+	}
+
+	return w.leave()
+}
+
+// command runs a command line and says what went wrong.
+func (w *world) command(ctx context.Context, args []string) int {
 	root := newRoot(w)
 	root.SetArgs(args)
 
@@ -49,6 +88,26 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 
 	return exitCode(err)
 }
+
+// leave says that a command is left behind, and does not wait for a stderr that takes nothing either.
+func (w *world) leave() int {
+	said := make(chan struct{})
+
+	go func() {
+		w.complain(fmt.Errorf("interrupted: not over within %s, for what it reads or writes blocks", grace))
+		close(said)
+	}()
+
+	select {
+	case <-said:
+	case <-time.After(grace):
+	}
+
+	return ExitFailed
+}
+
+// finishes is what a command says that must not be left behind from here on when it is asked to stop: it ends by itself.
+func (w *world) finishes() { w.finishing.Store(true) }
 
 // output is stdout. That nobody reads it any more is an error of its own, for a connection to a broker, stderr and files end
 // with the same EPIPE.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,4 +80,78 @@ func TestBrokenPipes(t *testing.T) {
 			require.Empty(t, tc.message)
 		})
 	}
+}
+
+// A command that is asked to stop and cannot, since nobody takes what it writes, is left behind.
+func TestStuckCommandIsLeft(t *testing.T) {
+	t.Parallel()
+
+	for name, stuck := range map[string]bool{"stdout": false, "stdout and stderr": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				reader, out := io.Pipe()
+				errReader, errs := io.Pipe()
+				said := make(chan string, 1)
+
+				if !stuck {
+					go func() {
+						text, _ := io.ReadAll(errReader)
+						said <- string(text)
+					}()
+				}
+
+				ended := make(chan int, 1)
+
+				go func() { ended <- cli.Execute(ctx, []string{"catalog", "list"}, nil, out, errs) }()
+
+				synctest.Wait() // it waits for its reader
+				cancel()
+				require.Equal(t, cli.ExitFailed, <-ended)
+
+				if !stuck {
+					require.NoError(t, errs.Close())
+					require.Equal(t, "enricher: interrupted: not over within 2s, for what it reads or writes blocks\n", <-said)
+				}
+
+				// In life the process is over by now.
+				require.NoError(t, reader.Close())
+				require.NoError(t, errReader.Close())
+			})
+		})
+	}
+}
+
+// A command that can still end does: what it has done is written, and it says how much that was.
+func TestAskedCommandEndsInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		in, typed := io.Pipe()
+		reader, out := io.Pipe()
+
+		var errs bytes.Buffer
+
+		ended := make(chan int, 1)
+
+		go func() {
+			ended <- cli.Execute(ctx, []string{"pipe"}, in, out, &errs)
+			_ = out.Close()
+		}()
+
+		_, err := typed.Write([]byte("{\"a\":1}\n{broken\n"))
+		require.NoError(t, err)
+		synctest.Wait() // it waits for its reader
+		cancel()
+		synctest.Wait()
+
+		text, err := io.ReadAll(reader) // who was only slow
+		require.NoError(t, err)
+		require.Equal(t, "{\"a\":1}\n", string(text))
+		require.Equal(t, cli.ExitFailed, <-ended)
+		require.Contains(t, errs.String(), `{"line":2,"reason":"not_json"`)
+		require.Contains(t, errs.String(), "enricher: 2 lines: 0 enriched, 0 unknown_code, 1 no_code, 1 malformed, 0 blank\nenricher: read input: interrupted: ")
+		require.NoError(t, typed.Close())
+	})
 }

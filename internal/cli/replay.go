@@ -118,6 +118,8 @@ func (w *world) replay(ctx context.Context, f *replayFlags) error {
 		}
 	}
 
+	w.finishes() // what is in a transaction is committed, and the summary says how far it has come
+
 	bar := w.replayBar("replaying")
 	rep, err := r.Run(ctx, bar.show)
 	bar.clear()

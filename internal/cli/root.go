@@ -25,8 +25,12 @@ overlay is wrong. Colours appear on a terminal only, and not if NO_COLOR is set.
 	root.SetOut(w.out)
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
+
+	demo := newDemo(w)
+	demo.PreRun = func(*cobra.Command, []string) { w.finishes() } // it reads all that it has written, and reports
+
 	root.AddCommand(
-		newDemo(w),
+		demo,
 		newRun(w),
 		newDelay(w),
 		newPipe(w),

@@ -106,6 +106,8 @@ func serve(cmd *cobra.Command, w *world, load func() (*config.Config, error)) er
 	})
 	defer unasked()
 
+	w.finishes()
+
 	if err := a.Run(cmd.Context()); err != nil {
 		hint := ""
 		if app.Unreached(err) {

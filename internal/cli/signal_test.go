@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -80,6 +81,14 @@ ops: {listen: "", page: ""}
 
 				if strings.Contains(lines.Text(), `"msg":"asked to stop`) {
 					break
+				}
+			}
+
+			for asked := time.Now(); time.Since(asked) < 3*time.Second; { // longer than what has nothing to finish may take
+				select {
+				case <-sent:
+				case <-ctx.Done():
+					require.Fail(t, "it has given up")
 				}
 			}
 
