@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -35,9 +34,10 @@ type App struct {
 	load      func() (*config.Config, error) // nil: the configuration cannot be read again
 	lookEvery time.Duration                  // at its files
 	current   atomic.Pointer[settings]
-	reloading sync.Mutex // one reload at a time; guards the next two
-	files     []string   // that the configuration names, as it was read last
-	taken     digest     // what they held then
+	reading   turn     // one read of files at a time; who gives up waiting leaves one that is blocked behind
+	reloading turn     // one reload at a time; guards the next two
+	files     []string // that the configuration names, as it was read last
+	taken     digest   // what they held then
 	reloads   *reloads
 	ops       *ops.Server // nil: turned off
 	page      *ops.Server // the status page's; nil: turned off, or served by ops
@@ -58,7 +58,7 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
-	a := &App{log: log, client: client, lookEvery: lookEvery}
+	a := &App{log: log, client: client, lookEvery: lookEvery, reading: newTurn(), reloading: newTurn()}
 	a.current.Store(start)
 	a.reloads = newReloads(a)
 	for _, role := range roles {
@@ -77,7 +77,7 @@ func New(cfg *config.Config, log *zap.Logger) (*App, error) {
 // Run.
 func (a *App) ReloadFrom(load func() (*config.Config, error)) {
 	a.load, a.files = load, a.now().cfg.Files()
-	a.taken = a.digest()
+	a.taken = digestOf(a.files)
 }
 
 // listen opens the operator's addresses.

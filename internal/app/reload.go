@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -48,13 +49,15 @@ func newSettings(cfg *config.Config) (*settings, error) {
 func (a *App) Reload(ctx context.Context) ops.Reload {
 	ctx, cancel := context.WithTimeout(ctx, reloadWithin)
 	defer cancel()
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
-	before := a.now()
 	if a.load == nil {
-		return ops.Reload{At: time.Now(), Catalog: before.snap.ID(), Problem: "this process has no configuration file to read again"}
+		return ops.Reload{At: time.Now(), Catalog: a.now().snap.ID(), Problem: "this process has no configuration file to read again"}
 	}
-	a.taken = a.digest()
+	if err := a.reloading.take(ctx); err != nil {
+		return ops.Reload{At: time.Now(), Catalog: a.now().snap.ID(), Problem: fmt.Sprintf("another reload is not over yet: %v", err)}
+	}
+	defer a.reloading.give()
+	before := a.now()
+	a.taken = a.digest(ctx)
 	next, restart, err := a.stage(ctx, before)
 	outcome := ops.Reload{At: time.Now(), OK: err == nil, Catalog: before.snap.ID(), NeedsRestart: restart}
 	if err != nil {
@@ -86,13 +89,19 @@ func (a *App) Reload(ctx context.Context) ops.Reload {
 // stage reads and checks everything, for all roles, and swaps only then. It returns the keys that have changed and need
 // a restart as well.
 func (a *App) stage(ctx context.Context, before *settings) (next *settings, restart []string, err error) {
-	read, err := a.load()
+	files := a.files
+	read, err := within(ctx, a.reading, func() (*config.Config, error) {
+		if err := readableAgain(files); err != nil {
+			return nil, err
+		}
+		return a.load()
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	if files := read.Files(); !slices.Equal(files, a.files) {
 		a.files = files
-		a.taken = a.digest()
+		a.taken = a.digest(ctx)
 	}
 	merged := before.cfg.With(read)
 	restart = config.Changes(merged, read)
@@ -101,7 +110,7 @@ func (a *App) stage(ctx context.Context, before *settings) (next *settings, rest
 	if err := merged.Validate(); err != nil {
 		return nil, restart, fmt.Errorf("with what cannot change before a restart (%s): %w", strings.Join(restart, ", "), err)
 	}
-	if next, err = newSettings(merged); err != nil {
+	if next, err = within(ctx, a.reading, func() (*settings, error) { return newSettings(merged) }); err != nil {
 		return nil, restart, err
 	}
 	rules, err := newRules(next)
@@ -151,12 +160,12 @@ func (a *App) watchFiles(ctx context.Context, looks <-chan time.Time, asked <-ch
 		return
 	}
 	failed := 0 // counts looks from a reload that failed on; 0: it did not
-	for seen := a.lastTaken(); ; {
+	for seen := a.lastTaken(ctx); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-looks:
-			now, taken := a.look()
+			now, taken := a.look(ctx)
 			settled := now == seen
 			seen = now
 			if failed > 0 {
@@ -171,7 +180,7 @@ func (a *App) watchFiles(ctx context.Context, looks <-chan time.Time, asked <-ch
 		if !a.Reload(ctx).OK {
 			failed = 1
 		}
-		seen = a.lastTaken()
+		seen = a.lastTaken(ctx)
 	}
 }
 
@@ -179,24 +188,42 @@ func (a *App) watchFiles(ctx context.Context, looks <-chan time.Time, asked <-ch
 type digest [sha256.Size]byte
 
 // look gives what the files hold now, and what they held when they were read last.
-func (a *App) look() (now, taken digest) {
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
-	return a.digest(), a.taken
+func (a *App) look(ctx context.Context) (now, taken digest) {
+	ctx, cancel := context.WithTimeout(ctx, reloadWithin)
+	defer cancel()
+	if a.reloading.take(ctx) != nil {
+		return now, taken
+	}
+	defer a.reloading.give()
+	return a.digest(ctx), a.taken
 }
 
-func (a *App) lastTaken() digest {
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
+func (a *App) lastTaken(ctx context.Context) (taken digest) {
+	if a.reloading.take(ctx) != nil {
+		return taken
+	}
+	defer a.reloading.give()
 	return a.taken
 }
 
-// digest is that of all files that the configuration names, as it was read last, be it in force or not. One that cannot
-// be read counts as empty; the reload will say so. With a.reloading.
-func (a *App) digest() digest {
+// digest is that of all files that the configuration names, as it was read last, be it in force or not. Files that cannot be
+// read in time have none; the reload will say so. With a.reloading.
+func (a *App) digest(ctx context.Context) digest {
+	files := a.files
+	sum, _ := within(ctx, a.reading, func() (digest, error) { return digestOf(files), nil })
+	return sum
+}
+
+// digestOf takes a file that cannot be read for an empty one, and does not read what is no regular file: that may block, or
+// take from a pipe what is meant for others.
+func digestOf(files []string) digest {
 	sum := sha256.New()
-	for _, name := range a.files {
+	for _, name := range files {
 		_, _ = fmt.Fprintf(sum, "%q\n", name)
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+			_, _ = fmt.Fprintln(sum, info.Mode().Type())
+			continue
+		}
 		if f, err := os.Open(name); err == nil { //nolint:gosec // the operator names them
 			_, _ = io.Copy(sum, f)
 			_ = f.Close()
@@ -204,6 +231,61 @@ func (a *App) digest() digest {
 	}
 	return digest(sum.Sum(nil))
 }
+
+// readableAgain refuses what is no regular file. At the start it may be a pipe, such as <(…) of a shell.
+func readableAgain(files []string) error {
+	for _, name := range files {
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+			return fmt.Errorf("read configuration: %s is no regular file and cannot be read again: put a file there, or restart", name)
+		}
+	}
+	return nil
+}
+
+// within runs what reads files, and gives up on it when ctx ends: it may be blocked for ever, by a pipe or by a file system that
+// hangs. One that is left behind keeps the turn until it returns, so that there is one at most.
+func within[T any](ctx context.Context, reading turn, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	err := reading.take(ctx)
+	if err == nil {
+		go func() {
+			defer reading.give()
+			value, err := read()
+			done <- result{value, err}
+		}()
+		select {
+		case r := <-done:
+			return r.value, r.err
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("it or a file that it names blocks; is one a pipe, or on a file system that hangs? (%w)", err)
+	}
+	var none T
+	return none, fmt.Errorf("read configuration: %w", err)
+}
+
+// turn is a lock. Who waits for it can be told to stop.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // the caller says what it has waited for
+	}
+}
+
+func (t turn) give() { <-t }
 
 // reloads are the metrics of reloads, and the last one.
 type reloads struct {

@@ -34,6 +34,8 @@ type reloading struct {
 	dir     string
 	brokers []string
 	out     *kgo.Client // reads what comes out
+	stop    context.CancelFunc
+	done    chan error // how it ended
 }
 
 // startFiles runs a program from files, which it looks at that often.
@@ -52,12 +54,12 @@ func startFiles(t *testing.T, look time.Duration) *reloading {
 	a.ReloadFrom(load)
 	a.LookEvery(look)
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
+	r.stop, r.done = cancel, make(chan error, 1)
+	go func() { r.done <- a.Run(ctx) }()
 	r.running = &running{t: t, app: a}
 	t.Cleanup(func() {
 		cancel()
-		require.NoError(t, <-done)
+		require.NoError(t, <-r.done)
 	})
 	r.until("ready", func() bool {
 		code, _ := r.get("/readyz")
@@ -337,6 +339,45 @@ func TestReloadOnHangup(t *testing.T) {
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
 	r.until("taken up", func() bool { return r.status().Reload != nil })
 	require.Equal(t, "Hung up", r.name())
+}
+
+// TestReloadThatBlocks: a program that is asked to stop does not wait for a file.
+func TestReloadThatBlocks(t *testing.T) {
+	r := startFiles(t, time.Hour)
+	fifo := filepath.Join(r.dir, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	r.configure("log: {level: '${file:fifo}'}\n")
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // waits until it is read
+	require.NoError(t, err)
+	r.stop()
+	select {
+	case err := <-r.done:
+		r.done <- err // for the end of the test
+	case <-time.After(testTimeout):
+		t.Error("it waits for what is blocked")
+	}
+	require.NoError(t, w.Close())
+}
+
+// TestReloadOfWhatIsNoFile: a pipe in the place of a file is neither read nor waited for.
+func TestReloadOfWhatIsNoFile(t *testing.T) {
+	for _, name := range []string{"enricher.yaml", "overlay.yaml"} {
+		t.Run(name, func(t *testing.T) {
+			r := startFiles(t, 5*time.Millisecond)
+			r.remove(name)
+			require.NoError(t, syscall.Mkfifo(filepath.Join(r.dir, name), 0o600))
+			r.until("told", func() bool {
+				last := r.status().Reload
+				return last != nil && strings.HasSuffix(last.Problem, "/"+name+" is no regular file and cannot be read again: put a file there, or restart")
+			})
+			require.Equal(t, "First", r.name())
+			r.remove(name)
+			r.write("overlay.yaml", "entries:\n  - {code: 3010, name: Second}\n")
+			r.configure("")
+			r.until("taken up", func() bool { return r.status().Reload.OK && r.name() == "Second" })
+		})
+	}
 }
 
 // TestReloadWithoutAFile: a program that was not started from one says so.
