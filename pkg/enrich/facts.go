@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"math"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -127,7 +128,14 @@ func (e *Enricher) answered(ev *event, r *Result) bool {
 
 // any says whether some place of f has a text that test takes.
 func (r *Result) any(ev *event, f *field, test func(text string) bool) bool {
-	if ev.absent(f) {
+	if !f.mixed {
+		for seen := ev.doc.Seen & f.slots; seen != 0; seen &= seen - 1 {
+			m := &ev.doc.First[bits.TrailingZeros64(seen)]
+			if raw := ev.text[m.Start:m.End]; present(raw) && test(r.text(raw)) {
+				return true
+			}
+		}
+
 		return false
 	}
 
@@ -143,7 +151,9 @@ func (r *Result) any(ev *event, f *field, test func(text string) bool) bool {
 // talking knows the states that say that somebody has answered. "completed" is
 // none: it only says that the call is over.
 func talking(state string) bool {
-	state = trimSpace(state)
+	if n := len(state); n > 0 && (state[0] <= ' ' || state[n-1] <= ' ') { // hardly ever
+		state = trimSpace(state)
+	}
 
 	return is(state, "in-progress") || is(state, "ANSWER")
 }
@@ -181,8 +191,10 @@ func (e *Enricher) attempt(ev *event, rec *Record, r *Result) (int, AttemptEvide
 		evidence = AttemptFromEvent
 	}
 
-	if found := attemptIn(textOf(rec.HeaderAttempt)); found > n {
-		n, evidence = found, AttemptFromHeader
+	if len(rec.HeaderAttempt) > 0 {
+		if found := attemptIn(textOf(rec.HeaderAttempt)); found > n {
+			n, evidence = found, AttemptFromHeader
+		}
 	}
 
 	return max(n, 1), evidence
