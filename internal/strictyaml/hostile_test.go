@@ -147,16 +147,18 @@ func TestKeysOfOneMappingAreBounded(t *testing.T) {
 	}
 }
 
-func TestItemsOfOneListAreBounded(t *testing.T) {
+func TestItemsWithoutValueAreBounded(t *testing.T) {
 	t.Parallel()
 
-	const most = strictyaml.MaxItems
+	const most = strictyaml.MaxEmpty
 
 	for name, tt := range map[string]struct{ src, want string }{
-		"as many as may be":     {strings.Repeat("-\n", most), ""},
-		"one more":              {"a:\n" + strings.Repeat("-\n", most+1), "f:50002:1: more than 50000 items in one list"},
-		"one more, deep within": {strings.Repeat("- ", 60) + "\n" + strings.Repeat("-\n", most), "f:50001:1: more than 50000 items in one list"},
-		"two, as many as may":   {"a:\n" + strings.Repeat("- x\n", most) + "b:\n" + strings.Repeat("- x\n", most), ""},
+		"as many as may be":        {strings.Repeat("-\n", most), ""},
+		"one more":                 {"a:\n" + strings.Repeat("- # none\n", most+1), "f:20002:1: more than 20000 items without a value"},
+		"one more, in many lists":  {numbered("k%d:\n"+strings.Repeat("-\n", most/100), 101), "f:20102:1: more than 20000 items without a value"},
+		"one more, below lists":    {strings.Repeat("- ", 60) + "x\n" + strings.Repeat("-\n", most+1), "f:20002:1: more than 20000 items without a value"},
+		"many that have one":       {strings.Repeat("- x\n", 3*most), ""},
+		"many that have a mapping": {strings.Repeat("-\n  x: 1\n", most+1), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

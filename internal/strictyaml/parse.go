@@ -16,10 +16,10 @@ import (
 // MaxDepth is how deeply mappings and lists may be nested.
 const MaxDepth = 64
 
-// MaxKeys is how many keys a mapping in block style may have, and MaxItems how many items a list.
+// MaxKeys is how many keys a mapping in block style may have, and MaxEmpty how many items without a value a file.
 const (
 	MaxKeys  = 1000
-	MaxItems = 50_000
+	MaxEmpty = 20_000
 )
 
 // Document is one parsed file. It is not safe for concurrent use while Expand runs.
@@ -143,8 +143,9 @@ func checkText(file string, src []byte) (string, *Mistake) {
 	return text, nil
 }
 
-// tooMuch finds the first token that is nested too deeply, or is one key or document too many. It runs before the
-// parser, which recurses, and whose work grows with the square of a mapping's keys, of a list's empty items, and of the documents.
+// tooMuch finds the first token that is nested too deeply, or is one key, item or document too many. It runs before the
+// parser, which recurses, and whose work grows with the square of a mapping's keys, of all items without a value, and of
+// the documents.
 func tooMuch(tokens token.Tokens) (at *token.Position, excess string) {
 	o := outline{tokens: tokens}
 
@@ -164,9 +165,10 @@ type outline struct {
 	flow   int     // open brackets
 	open   []block // the blocks outside of them
 	heads  int     // of documents
+	empty  int     // items of lists
 }
 
-type block struct{ column, keys, items int }
+type block struct{ column, keys int }
 
 // maxHeads is how many times --- may stand: what is behind the second is read only to say that it is one too many.
 const maxHeads = 8
@@ -187,14 +189,12 @@ func (o *outline) take(i int, t *token.Token) (excess string) {
 		o.block(t.Position.Column)
 	}
 
-	if o.flow == 0 && len(o.open) > 0 {
-		switch in := &o.open[len(o.open)-1]; t.Type { //nolint:exhaustive // what is counted
-		case token.MappingValueType:
-			in.keys++
-			in.items = 0 // of a list in the same column, the next one begins
-		case token.SequenceEntryType:
-			in.items++
-		}
+	if o.flow == 0 && t.Type == token.MappingValueType && len(o.open) > 0 {
+		o.open[len(o.open)-1].keys++
+	}
+
+	if o.flow == 0 && t.Type == token.SequenceEntryType && o.hasNothing(i, t) {
+		o.empty++
 	}
 
 	switch {
@@ -204,11 +204,22 @@ func (o *outline) take(i int, t *token.Token) (excess string) {
 		return "a second document: one file holds one"
 	case len(o.open) > 0 && o.open[len(o.open)-1].keys > MaxKeys:
 		return fmt.Sprintf("more than %d keys in one mapping", MaxKeys)
-	case len(o.open) > 0 && o.open[len(o.open)-1].items > MaxItems:
-		return fmt.Sprintf("more than %d items in one list", MaxItems)
+	case o.empty > MaxEmpty:
+		return fmt.Sprintf("more than %d items without a value", MaxEmpty)
 	}
 
 	return ""
+}
+
+// hasNothing tells whether nothing stands behind a dash: what comes next is on another line, and no further to the right.
+func (o *outline) hasNothing(i int, dash *token.Token) bool {
+	for _, next := range o.tokens[i+1:] {
+		if next.Type != token.CommentType && next.Type != token.SpaceType {
+			return next.Position.Line > dash.Position.Line && next.Position.Column <= dash.Position.Column
+		}
+	}
+
+	return true
 }
 
 // begins tells whether a block can begin at a token: it is the first on its line, or a dash, or behind one.
