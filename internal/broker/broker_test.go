@@ -204,7 +204,7 @@ func TestMissingTopicsAreNamed(t *testing.T) {
 	var missing *broker.MissingTopicsError
 	require.ErrorAs(t, err, &missing)
 	require.ElementsMatch(t, []string{"nowhere", "neither"}, missing.Topics)
-	require.Equal(t, 1, missing.Cluster)
+	require.Equal(t, 1, missing.Brokers)
 	require.ErrorContains(t, err, `topic "nowhere" does not exist`)
 	require.ErrorContains(t, err, `topic "neither" does not exist`)
 	require.NoError(t, client.CreateTopics(deadline(t), []string{"nowhere", "in"}, 3, nil))

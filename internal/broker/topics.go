@@ -24,7 +24,7 @@ type Topic struct {
 // MissingTopicsError lists topics that do not exist.
 type MissingTopicsError struct {
 	Topics  []string
-	Cluster int // how many brokers there are
+	Brokers int // how many brokers there are
 	// Create gives the command that makes a topic; nil: nobody has said. Who knows what the topics are for sets it.
 	Create func(topic string) string
 }
@@ -63,7 +63,7 @@ func (c *Client) Topics(ctx context.Context, names []string) (map[string]Topic, 
 	}
 	var (
 		topics  = map[string]Topic{}
-		missing = &MissingTopicsError{Cluster: len(md.Brokers)}
+		missing = &MissingTopicsError{Brokers: len(md.Brokers)}
 		others  []error
 	)
 	for i := range md.Topics {

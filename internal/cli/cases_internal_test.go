@@ -52,24 +52,6 @@ ok   b  x.yaml:3
 	require.Equal(t, plain, coloured)
 }
 
-func TestShellWord(t *testing.T) {
-	t.Parallel()
-
-	for word, want := range map[string]string{
-		"":               "''",
-		"a/b-c_1.yaml":   "a/b-c_1.yaml",
-		"my cases.yaml":  "'my cases.yaml'",
-		"$(reboot)":      "'$(reboot)'",
-		"it's":           `'it'\''s'`,
-		"é":              "'é'",
-		"a=b%2C+c@d,e:f": "a=b%2C+c@d,e:f",
-		"*":              "'*'",
-		"~":              "'~'",
-	} {
-		require.Equal(t, want, shellWord(word))
-	}
-}
-
 func TestParseTime(t *testing.T) {
 	t.Parallel()
 

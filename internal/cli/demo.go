@@ -116,7 +116,7 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 	view := &liveView{w: w, p: w.painter(w.err)}
 	show := view.show
 
-	if !isTerminal(w.err) || w.getenv("TERM") == "dumb" || f.out.value != asTable {
+	if !w.repaints() || f.out.value != asTable {
 		show = nil
 	}
 
@@ -131,15 +131,13 @@ func (w *world) demo(cmd *cobra.Command, f *demoFlags) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 
-	if err := w.demoReport(rep, f); err != nil {
-		return err
-	}
+	err = w.demoReport(rep, f)
 
 	if !rep.Conserved {
-		return fmt.Errorf("demo: not conserved: %d made, %v, %d read from the output topic", rep.Made, rep.Totals, rep.Out)
+		err = errors.Join(err, fmt.Errorf("demo: not conserved: %d made, %v, %d read from the output topic", rep.Made, rep.Totals, rep.Out))
 	}
 
-	return nil
+	return err
 }
 
 // sayWhere says where the demo answers, also to who has left the port to it.

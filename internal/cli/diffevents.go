@@ -115,7 +115,7 @@ func (s *eventSource) readTopic(ctx context.Context, w *world, c *casetest.Compa
 	scan := topic.ScanConfig{Topic: s.topic, Since: s.since}
 
 	view := &progressLine{w: w, p: w.painter(w.err), what: "offsets of " + s.topic}
-	if isTerminal(w.err) {
+	if w.repaints() {
 		scan.Progress = view.show
 	}
 

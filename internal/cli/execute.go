@@ -94,7 +94,7 @@ func (w *world) leave() int {
 	said := make(chan struct{})
 
 	go func() {
-		w.complain(fmt.Errorf("interrupted: not over within %s, for what it reads or writes blocks", grace))
+		w.complain(fmt.Errorf("interrupted: not over within %s: it is busy, or what it reads or writes blocks", grace))
 		close(said)
 	}()
 

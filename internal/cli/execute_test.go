@@ -44,6 +44,7 @@ func TestBrokenPipes(t *testing.T) {
 		message  string
 	}{
 		"stdout":                             {in: strings.NewReader(events), out: unread(t), args: []string{"pipe", "-q"}, code: cli.ExitOK},
+		"stdout, with broken lines":          {in: strings.NewReader("{broken\n" + events), out: unread(t), args: []string{"pipe", "-q", "--strict"}, code: cli.ExitFailed},
 		"stdout, of a verb that writes once": {out: unread(t), args: []string{"catalog", "list"}, code: cli.ExitOK},
 		"dead letters on stderr":             {in: strings.NewReader(events), err: unread(t), args: []string{"pipe"}, code: cli.ExitFailed},
 		"both":                               {in: strings.NewReader(events), out: unread(t), err: unread(t), args: []string{"pipe"}, code: cli.ExitFailed},
@@ -112,7 +113,7 @@ func TestStuckCommandIsLeft(t *testing.T) {
 
 				if !stuck {
 					require.NoError(t, errs.Close())
-					require.Equal(t, "enricher: interrupted: not over within 2s, for what it reads or writes blocks\n", <-said)
+					require.Equal(t, "enricher: interrupted: not over within 2s: it is busy, or what it reads or writes blocks\n", <-said)
 				}
 
 				// In life the process is over by now.

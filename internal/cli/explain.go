@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/pkg/catalog"
 	"github.com/callstream/enricher/pkg/enrich"
 )
@@ -71,14 +70,6 @@ var errNothingToExplain error = &usageError{"explain wants a code, or an event o
 	"`enricher explain 3010`, `enricher explain - < event.json`"}
 
 // load reads the configuration; without one it is the default.
-func (f *explainFlags) load() (*config.Config, error) {
-	if f.config == "" {
-		return config.Default(), nil
-	}
-
-	return loadConfig(f.config)
-}
-
 // explanation is what -o json says of a code.
 type explanation struct {
 	Entry   *catalog.Entry `json:"entry"`
@@ -89,7 +80,7 @@ type explanation struct {
 }
 
 func explainCode(w *world, f *explainFlags, word string) error {
-	cfg, err := f.load()
+	cfg, err := configured(f.config)
 	if err != nil {
 		return err
 	}
@@ -122,7 +113,12 @@ func explainCode(w *world, f *explainFlags, word string) error {
 }
 
 func explainEvent(ctx context.Context, w *world, f *explainFlags, timestampMS int64) error {
-	e, err := makeEnricher(f.config, f.format.value, f.overlays)
+	cfg, err := configured(f.config)
+	if err != nil {
+		return err
+	}
+
+	e, err := makeEnricher(cfg, f.format.value, f.overlays)
 	if err != nil {
 		return err
 	}
@@ -144,11 +140,6 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags, timestampMS in
 	}
 
 	if x.Retry != nil && x.Retry.Retryable {
-		cfg, err := f.load()
-		if err != nil {
-			return err
-		}
-
 		text += hoursInWords(&cfg.Retry)
 	}
 

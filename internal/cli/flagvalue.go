@@ -9,9 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/callstream/enricher/internal/kafkatool"
 )
 
-// badValue says what a flag wants, where pflag says what the parser of Go's library did. Flags with a closed list say it themselves.
+// badValue says what a flag wants, where pflag says what the parser of Go's library did. Flags with a closed list say it
+// themselves.
 func badValue(err *pflag.InvalidValueError) error {
 	cause := err.Unwrap()
 
@@ -49,5 +52,5 @@ func meantAsConfig(cmd *cobra.Command, arg string) string {
 		return ""
 	}
 
-	return fmt.Sprintf("; did you mean `-c %s`?", shellWord(arg))
+	return fmt.Sprintf("; did you mean `-c %s`?", kafkatool.Quote(arg))
 }

@@ -104,6 +104,9 @@ func (w *world) painter(out io.Writer) painter {
 	return painter(isTerminal(out) && w.getenv("NO_COLOR") == "" && w.getenv("TERM") != "dumb")
 }
 
+// repaints tells whether lines of stderr can be painted over.
+func (w *world) repaints() bool { return isTerminal(w.err) && w.getenv("TERM") != "dumb" }
+
 func isTerminal(stream any) bool {
 	f, ok := fileOf(stream)
 

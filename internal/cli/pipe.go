@@ -79,7 +79,12 @@ func runPipe(ctx context.Context, w *world, f *pipeFlags) error {
 		return err
 	}
 
-	e, err := makeEnricher(f.config, f.format.value, nil)
+	cfg, err := configured(f.config)
+	if err != nil {
+		return err
+	}
+
+	e, err := makeEnricher(cfg, f.format.value, nil)
 	if err != nil {
 		return err
 	}
@@ -105,7 +110,7 @@ func runPipe(ctx context.Context, w *world, f *pipeFlags) error {
 		fmt.Fprintf(w.err, "enricher: %s\n", p.totals()) //nolint:errcheck // there is nowhere else to say it
 	}
 
-	if err == nil && f.strict && p.counts[enrich.Malformed] > 0 {
+	if f.strict && p.counts[enrich.Malformed] > 0 && (err == nil || onlyUnread(err)) {
 		return &silentError{}
 	}
 
@@ -126,7 +131,7 @@ func (w *world) makeDeadLetters(name string) (*os.File, error) {
 	return file, nil
 }
 
-// stream names the one of standard input and output that a file is; "" if it is neither, or a device, such as a terminal or
+// stream names the one of the standard streams that a file is; "" if it is none, or a device, such as a terminal or
 // /dev/null, which can be several things at once.
 func (w *world) stream(name string) string {
 	info, err := os.Stat(name)
@@ -137,7 +142,7 @@ func (w *world) stream(name string) string {
 	for _, s := range []struct {
 		what   string
 		stream any
-	}{{"standard input", w.in}, {"standard output", w.out}} {
+	}{{"standard input", w.in}, {"standard output", w.out}, {"standard error", w.err}} {
 		if f, ok := fileOf(s.stream); ok {
 			if its, err := f.Stat(); err == nil && os.SameFile(info, its) {
 				return s.what
@@ -165,18 +170,18 @@ func parseTimestamp(text string) (func() int64, error) {
 	return at.UnixMilli, nil
 }
 
-// makeEnricher makes what a configuration asks for; "" is the default one. A format
-// that is given goes before that of the configuration, and overlays lie above its own.
-func makeEnricher(file, format string, overlays []string) (*enrich.Enricher, error) {
-	cfg := config.Default()
-
-	if file != "" {
-		var err error
-		if cfg, err = loadConfig(file); err != nil {
-			return nil, err
-		}
+// configured loads a configuration; "" is the default one.
+func configured(file string) (*config.Config, error) {
+	if file == "" {
+		return config.Default(), nil
 	}
 
+	return loadConfig(file)
+}
+
+// makeEnricher makes what a configuration asks for. A format that is given goes before that of the configuration, and
+// overlays lie above its own.
+func makeEnricher(cfg *config.Config, format string, overlays []string) (*enrich.Enricher, error) {
 	if format != "" {
 		cfg.Input.Format = config.Format(format)
 	}

@@ -98,4 +98,6 @@ func TestPipeDeadLettersHaveTheirOwnFile(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, events, string(text))
 	}
+
+	require.Equal(t, cli.ExitUsage, cli.Execute(context.Background(), []string{"pipe", "--dead-letter", link}, strings.NewReader(events), io.Discard, same), "standard error")
 }

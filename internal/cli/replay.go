@@ -128,12 +128,12 @@ func (w *world) replay(ctx context.Context, f *replayFlags) error {
 		err = errors.Join(err, w.reportReplay(rep, f))
 	}
 
-	if err != nil {
-		return fmt.Errorf("replay: %w", err)
+	if rep != nil && rep.Interrupted {
+		err = errors.Join(err, errors.New("interrupted; what the summary says is committed, and the same command (without --again) goes on from there"))
 	}
 
-	if rep.Interrupted {
-		return errors.New("replay: interrupted; what the summary says is committed, and the same command (without --again) goes on from there")
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
 	}
 
 	return nil
@@ -348,7 +348,7 @@ func total[K comparable](counts map[K]int64) int64 {
 
 // replayBar is a line on the terminal; elsewhere it shows nothing.
 func (w *world) replayBar(what string) *lineBar {
-	return &lineBar{w: w, on: isTerminal(w.err), what: what}
+	return &lineBar{w: w, on: w.repaints(), what: what}
 }
 
 // lineBar is a progress bar of one line.

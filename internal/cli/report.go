@@ -168,7 +168,7 @@ func (w *world) countTopic(ctx context.Context, cfg *config.Config, scan topic.S
 	defer client.Close()
 
 	view := &progressLine{w: w, p: w.painter(w.err), what: "offsets of " + scan.Topic}
-	if isTerminal(w.err) {
+	if w.repaints() {
 		scan.Progress = view.show
 	}
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/callstream/enricher/internal/app"
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/kafkatool"
 )
 
 func newRun(w *world) *cobra.Command {
@@ -111,7 +112,7 @@ func serve(cmd *cobra.Command, w *world, load func() (*config.Config, error)) er
 	if err := a.Run(cmd.Context()); err != nil {
 		hint := ""
 		if app.Unreached(err) {
-			hint = fmt.Sprintf("; `enricher doctor -c %s` looks at each broker", shellWord(cmd.Flag("config").Value.String()))
+			hint = fmt.Sprintf("; `enricher doctor -c %s` looks at each broker", kafkatool.Quote(cmd.Flag("config").Value.String()))
 		}
 
 		return fmt.Errorf("%s: %w%s", cmd.Name(), err, hint)

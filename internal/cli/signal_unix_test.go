@@ -47,7 +47,7 @@ func TestFirstSignalEndsWhatIsBlocked(t *testing.T) {
 
 			require.ErrorAs(t, cmd.Wait(), &exit)
 			require.Equal(t, cli.ExitFailed, exit.ExitCode(), "%v", exit)
-			require.Equal(t, "enricher: interrupted: not over within 2s, for what it reads or writes blocks\n", errs.String())
+			require.Equal(t, "enricher: interrupted: not over within 2s: it is busy, or what it reads or writes blocks\n", errs.String())
 			require.NoError(t, in.Close())
 		})
 	}

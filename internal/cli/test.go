@@ -15,6 +15,7 @@ import (
 
 	"github.com/callstream/enricher/internal/casetest"
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/kafkatool"
 	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/internal/strictyaml"
 )
@@ -295,11 +296,11 @@ func explainCommand(c *casetest.Case, f *testFlags, show privacy.Policy) string 
 
 	words := []string{"enricher", "explain"}
 	if f.config != "" {
-		words = append(words, "-c", shellWord(f.config))
+		words = append(words, "-c", kafkatool.Quote(f.config))
 	}
 
 	for _, overlay := range f.overlays {
-		words = append(words, "--overlay", shellWord(overlay))
+		words = append(words, "--overlay", kafkatool.Quote(overlay))
 	}
 
 	if !c.Timestamp.IsZero() {
@@ -310,24 +311,12 @@ func explainCommand(c *casetest.Case, f *testFlags, show privacy.Policy) string 
 
 	switch {
 	case c.EventFile != "":
-		return command + " < " + shellWord(c.EventFile)
+		return command + " < " + kafkatool.Quote(c.EventFile)
 	case len(c.Value) > longest || !printable(string(c.Value)) || show.Hides(c.Value):
 		return command + " < EVENT"
 	default:
-		return "printf %s " + shellWord(string(c.Value)) + " | " + command
+		return "printf %s " + kafkatool.Quote(string(c.Value)) + " | " + command
 	}
-}
-
-// shellWord quotes a word for a POSIX shell, if it has to be.
-func shellWord(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=@%+,", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 func printable(text string) bool {

@@ -97,7 +97,7 @@ var (
 	errExpand   = errors.New("cannot fill in: ")
 	errUnclosed = errors.New("no closing }; write $${ for a literal ${")
 	errVariable = errors.New("is neither ${VAR}, ${VAR:-default} nor ${file:PATH}; write $${ for a literal ${")
-	errNested   = errors.New("has another ${ in its default; what is filled in is not looked at again")
+	errNested   = errors.New("has another ${ in its default, which is not looked at again: give a plain default, or none and set the variable")
 	errUnset    = errors.New("environment variable is not set; set it")
 	errLiteral  = errors.New("is a secret, which does not belong into the file itself: write ${file:PATH} or ${VAR}")
 	errNotText  = errors.New("is not UTF-8 text")

@@ -88,7 +88,7 @@ func (d *doctor) creatable(ctx context.Context, s Subject) {
 // creation makes a topic like those that are there.
 func (d *doctor) creation(s Subject) string {
 	return kafkatool.Create(d.cfg.Kafka.Brokers, kafkatool.Topic{
-		Name: s.Topic, Partitions: d.inputPartitions(), Cluster: len(d.nodes), Keep: max(s.Keep, s.Want), Compacted: s.Role == Cancel,
+		Name: s.Topic, Partitions: d.inputPartitions(), Brokers: len(d.nodes), Keep: max(s.Keep, s.Want), Compacted: s.Role == Cancel,
 	})
 }
 

@@ -35,7 +35,7 @@ func Quote(s string) string {
 type Topic struct {
 	Name       string
 	Partitions int           // 0: nobody can tell how many are right
-	Cluster    int           // how many brokers there are; 0: not known
+	Brokers    int           // how many brokers there are; 0: not known
 	Keep       time.Duration // for how long its records are wanted at least; 0: as the brokers have it
 	Compacted  bool
 }
@@ -57,7 +57,7 @@ func Create(brokers []string, t Topic) string {
 
 	args := []string{"--create", "--topic", t.Name, "--partitions", strconv.Itoa(t.Partitions)}
 
-	replicas := min(Replicas, t.Cluster)
+	replicas := min(Replicas, t.Brokers)
 	if replicas > 0 {
 		args = append(args, "--replication-factor", strconv.Itoa(replicas))
 	}

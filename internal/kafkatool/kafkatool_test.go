@@ -24,12 +24,12 @@ func TestCreate(t *testing.T) {
 		want  string
 	}{
 		"nothing known":    {kafkatool.Topic{}, "12"},
-		"one broker":       {kafkatool.Topic{Partitions: 6, Cluster: 1}, "6 --replication-factor 1"},
-		"two brokers":      {kafkatool.Topic{Partitions: 6, Cluster: 2}, "6 --replication-factor 2"},
-		"five brokers":     {kafkatool.Topic{Partitions: 6, Cluster: 5}, "6 --replication-factor 3 --config min.insync.replicas=2"},
-		"kept for a day":   {kafkatool.Topic{Cluster: 1, Keep: 24 * time.Hour}, "12 --replication-factor 1 --config retention.ms=604800000"},
-		"kept for a month": {kafkatool.Topic{Cluster: 3, Keep: 30 * 24 * time.Hour}, "12 --replication-factor 3 --config min.insync.replicas=2 --config retention.ms=2592000000"},
-		"compacted":        {kafkatool.Topic{Cluster: 1, Keep: 24 * time.Hour, Compacted: true}, "12 --replication-factor 1 --config cleanup.policy=compact"},
+		"one broker":       {kafkatool.Topic{Partitions: 6, Brokers: 1}, "6 --replication-factor 1"},
+		"two brokers":      {kafkatool.Topic{Partitions: 6, Brokers: 2}, "6 --replication-factor 2"},
+		"five brokers":     {kafkatool.Topic{Partitions: 6, Brokers: 5}, "6 --replication-factor 3 --config min.insync.replicas=2"},
+		"kept for a day":   {kafkatool.Topic{Brokers: 1, Keep: 24 * time.Hour}, "12 --replication-factor 1 --config retention.ms=604800000"},
+		"kept for a month": {kafkatool.Topic{Brokers: 3, Keep: 30 * 24 * time.Hour}, "12 --replication-factor 3 --config min.insync.replicas=2 --config retention.ms=2592000000"},
+		"compacted":        {kafkatool.Topic{Brokers: 1, Keep: 24 * time.Hour, Compacted: true}, "12 --replication-factor 1 --config cleanup.policy=compact"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ func retentionOf(wait time.Duration) time.Duration { return 2*wait + retentionMa
 func (c *Config) topicSettings() map[string]map[string]string {
 	settings := map[string]map[string]string{}
 	for _, k := range c.kept() {
-		settings[k.topic] = map[string]string{"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": strconv.FormatInt(max(k.well, kafkatool.Keep).Milliseconds(), 10)}
+		settings[k.topic] = map[string]string{"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": strconv.FormatInt(max(k.advised, kafkatool.Keep).Milliseconds(), 10)}
 	}
 	if c.Retry != nil && c.Retry.Cancels != "" {
 		settings[c.Retry.Cancels] = map[string]string{"cleanup.policy": "compact"}
@@ -36,7 +36,7 @@ type kept struct {
 	topic, key string
 	least      time.Duration
 	why        string
-	well       time.Duration // with which nothing is lost while the delay role stands still
+	advised    time.Duration // with which nothing is lost while the delay role stands still
 }
 
 // kept lists the topics that redials stand on, as far as the role touches them. Due records and given up ones

@@ -135,7 +135,7 @@ func (p *Pipeline) existing(ctx context.Context, names []string) (map[string]bro
 		}
 		topics, err = p.awaitTopics(ctx, names)
 	case some:
-		missing.Create = func(topic string) string { return p.creation(topic, p.inputPartitions(topics), missing.Cluster) }
+		missing.Create = func(topic string) string { return p.creation(topic, p.inputPartitions(topics), missing.Brokers) }
 	}
 	if err != nil {
 		return nil, fmt.Errorf("check topics: %w", err)
@@ -143,7 +143,8 @@ func (p *Pipeline) existing(ctx context.Context, names []string) (map[string]bro
 	return topics, nil
 }
 
-// inputPartitions is how many partitions the input topics have, by what is known of topics; 0 if they differ or that is not known.
+// inputPartitions is how many partitions the input topics have, by what is known of topics; 0 if they differ or that is
+// not known.
 func (p *Pipeline) inputPartitions(topics map[string]broker.Topic) int {
 	counts := p.inputs // of the start, if that is over
 	if counts == nil {
@@ -157,12 +158,13 @@ func (p *Pipeline) inputPartitions(topics map[string]broker.Topic) int {
 	return int(counts[0])
 }
 
-// creation is the command that makes a topic, the same as the doctor's.
-func (p *Pipeline) creation(name string, partitions, cluster int) string {
-	t := kafkatool.Topic{Name: name, Partitions: partitions, Cluster: cluster, Compacted: p.cfg.Retry != nil && p.cfg.Retry.Cancels == name}
+// creation is the command that makes a topic. It is the doctor's too, but where tiers are missing: the delay role knows the
+// input's number of partitions only by them.
+func (p *Pipeline) creation(name string, partitions, brokers int) string {
+	t := kafkatool.Topic{Name: name, Partitions: partitions, Brokers: brokers, Compacted: p.cfg.Retry != nil && p.cfg.Retry.Cancels == name}
 	for _, k := range p.cfg.kept() {
 		if k.topic == name {
-			t.Keep = k.well
+			t.Keep = k.advised
 		}
 	}
 	return kafkatool.Create(p.client.Brokers(), t)
