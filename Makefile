@@ -52,7 +52,7 @@ test: ## Run the tests that need nothing but Go
 test-race: ## Run all of these under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout $(KAFKA_TIMEOUT) ./...
 
-# RACE=-race has test-page and test-kafka do so too, as .ci/run does.
+# RACE=-race has test-page, test-kafka and test-chaos-short do so too, as .ci/run does; not the benchmark's tests.
 RACE ?=
 
 .PHONY: test-rules
@@ -91,7 +91,7 @@ test-chaos: ## Break a real cluster and the program for half an hour; prints rep
 
 .PHONY: test-chaos-short
 test-chaos-short: ## The same for some minutes: 100,000 events, a few kills, in both deliveries
-	$(GO) test -tags kafka -count 1 -v -timeout $(CHAOS_TIMEOUT) -run TestChaosShort ./internal/chaos
+	$(GO) test $(RACE) -tags kafka -count 1 -v -timeout $(CHAOS_TIMEOUT) -run TestChaosShort ./internal/chaos
 
 # SOAK=10m is shorter; SOAK_RATE=n is a rate in events a second instead of half of what comes through at the beginning.
 SOAK ?= 60m

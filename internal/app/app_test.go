@@ -245,7 +245,7 @@ func TestRunReturnsWhatStoppedTheFilter(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Friday evening's calls are too old on Monday, with the default of a day: the start says so.
+// Who could not be reached is another matter than what a broker said.
 func TestUnreached(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 
@@ -256,6 +256,7 @@ func TestUnreached(t *testing.T) {
 	require.False(t, app.Unreached(broker.ErrTwin))
 }
 
+// Friday evening's calls are too old on Monday, with the default of a day: the start says so.
 func TestWindowThatOutlastsMaxAge(t *testing.T) {
 	for maxAge, warned := range map[time.Duration]int{24 * time.Hour: 1, 96 * time.Hour: 0} {
 		core, logs := observer.New(zap.WarnLevel)

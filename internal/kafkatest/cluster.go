@@ -59,6 +59,7 @@ const (
 // test; if the test's process dies, the nodes are killed.
 func Start(tb testing.TB, opts Options) *Cluster {
 	tb.Helper()
+	require.True(tb, opts.Roles || !opts.Proxied, "roles come by the proxies, and nobody else")
 	opts.Nodes, opts.HeapMB = cmp.Or(opts.Nodes, 1), cmp.Or(opts.HeapMB, defaultHeapMB)
 	ctx, cancel := context.WithTimeout(tb.Context(), startTime+downloadTime)
 	defer cancel()

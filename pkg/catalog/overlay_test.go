@@ -106,7 +106,8 @@ func TestDisabledCodeMayBeAddedAgain(t *testing.T) {
 	require.Empty(t, e.Retry.Fix, "nothing of the former entry is left")
 }
 
-// An entry whose code is a slip is a new one that lacks almost everything. That it is new is said, with the code that may be meant.
+// An entry whose code is a slip is a new one that lacks almost everything. That it is new is said, with the code that may be
+// meant.
 func TestMistypedCodes(t *testing.T) {
 	const slip = "entries: [{code: 3011, retry: {initial_s: 60}}]\n"
 	for name, tc := range map[string]struct {

@@ -165,8 +165,9 @@ func simpleKey(path string) (string, bool) {
 	return string(key), true
 }
 
-// CheckPath says what is wrong with a gjson path, nil if nothing is: it could never match, or it reads what is written under the
-// key field, which is Options.Field; "" for a path that has nothing to do with that. New checks the paths of its Options by itself.
+// CheckPath says what is wrong with a gjson path, nil if nothing is: it could never match, or it reads what is written under
+// the key field, which is Options.Field; "" for a path that has nothing to do with that. New checks the paths of its Options
+// by itself.
 func CheckPath(path, field string) error {
 	if err := checkGrammar(path); err != nil {
 		return err
