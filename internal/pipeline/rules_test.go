@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -13,7 +14,9 @@ import (
 	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/internal/retry"
 	"github.com/callstream/enricher/internal/route"
@@ -40,6 +43,33 @@ func toRoute(t *testing.T, name, topic string, rule route.Rule) pipeline.Route {
 	return pipeline.Route{Name: name, Match: m, Topic: topic}
 }
 
+// batchEnds gives the offset behind each batch of a partition, as they lie there.
+func (w *world) batchEnds(topic string, partition int32) (ends []int64) {
+	w.t.Helper()
+	cl := w.client()
+	listed, err := kadm.NewClient(cl).ListEndOffsets(w.t.Context(), topic)
+	require.NoError(w.t, err)
+	details, err := kadm.NewClient(cl).ListTopics(w.t.Context(), topic)
+	require.NoError(w.t, err)
+	end, _ := listed.Lookup(topic, partition)
+	for at := int64(0); at < end.Offset; at = ends[len(ends)-1] {
+		req, of, from := kmsg.NewPtrFetchRequest(), kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
+		from.Partition, from.FetchOffset, from.PartitionMaxBytes = partition, at, 1<<20
+		of.Topic, of.TopicID, of.Partitions = topic, details[topic].ID, append(of.Partitions, from)
+		req.MaxBytes, req.Topics = 1<<20, append(req.Topics, of)
+		resp, err := req.RequestWith(w.t.Context(), cl.Broker(int(details[topic].Partitions[partition].Leader)))
+		require.NoError(w.t, err)
+		require.Zero(w.t, resp.Topics[0].Partitions[0].ErrorCode)
+		for rest := resp.Topics[0].Partitions[0].RecordBatches; len(rest) > 0; {
+			var b recordbatch.Batch
+			rest, err = recordbatch.Next(rest, &b)
+			require.NoError(w.t, err)
+			ends = append(ends, b.NextOffset())
+		}
+	}
+	return ends
+}
+
 // Rules are swapped under way, again and again: each batch is worked through by one set of them, and nothing is lost.
 func TestRulesChangeBetweenBatches(t *testing.T) {
 	both(t, func(t *testing.T, exactly bool) {
@@ -57,8 +87,8 @@ func TestRulesChangeBetweenBatches(t *testing.T) {
 		const batches, perBatch = 150, 40
 		cl := w.client(kgo.DefaultProduceTopic("in"), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing())
 		for b := range batches {
-			for range perBatch {
-				cl.Produce(t.Context(), &kgo.Record{Partition: int32(b % 2), Value: fmt.Appendf(nil, `{"Direction":"outbound","HangupCauseCode":"3010","batch":%d}`, b)}, nil)
+			for i := range perBatch {
+				cl.Produce(t.Context(), &kgo.Record{Partition: int32(b % 2), Value: fmt.Appendf(nil, `{"Direction":"outbound","HangupCauseCode":"3010","partition":%d,"offset":%d}`, b%2, b/2*perBatch+i)}, nil)
 			}
 			require.NoError(t, cl.Flush(t.Context()))
 			swap, err := f.Stage(t.Context(), sets[(b+1)%len(sets)])
@@ -70,15 +100,17 @@ func TestRulesChangeBetweenBatches(t *testing.T) {
 
 		totals := f.Ledger.Totals()
 		require.True(t, totals.Conserved(), "%v, acknowledged %v, routes %v", totals, totals.Acked, totals.Routes)
-		of, names := map[int64]string{}, map[string]int64{}
+		ends := [2][]int64{w.batchEnds("in", 0), w.batchEnds("in", 1)} // the client makes two of one now and then
+		of, names := map[[2]int64]string{}, map[string]int64{}
 		for _, r := range w.read("out", batches*perBatch) {
 			name := gjson.GetBytes(r.Value, "hangup.name").Str
 			names[name]++
-			batch := gjson.GetBytes(r.Value, "batch").Int()
-			if before, ok := of[batch]; ok {
-				require.Equal(t, before, name, "batch %d was worked through by two catalogs", batch)
+			p := gjson.GetBytes(r.Value, "partition").Int()
+			n, _ := slices.BinarySearch(ends[p], gjson.GetBytes(r.Value, "offset").Int()+1)
+			if before, ok := of[[2]int64{p, ends[p][n]}]; ok {
+				require.Equal(t, before, name, "the batch up to %d of partition %d was worked through by two catalogs", ends[p][n], p)
 			}
-			of[batch] = name
+			of[[2]int64{p, ends[p][n]}] = name
 		}
 		t.Logf("events by catalog: %v", names)
 		require.Greater(t, len(names), 1, "the rules never changed")
