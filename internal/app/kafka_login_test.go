@@ -26,8 +26,8 @@ import (
 	"github.com/callstream/enricher/internal/topic"
 )
 
-// secureSite is topics on a cluster with all kinds of listeners, and a configuration that names them. The
-// events come and are read by the plain listener.
+// secureSite is topics on a cluster with all kinds of listeners, and a configuration that names them. Whoever logs in
+// has the filter's rights on them. The events come and are read by the plain listener.
 type secureSite struct {
 	t    *testing.T
 	c    *kafkatest.Cluster
@@ -45,6 +45,12 @@ func newSecureSite(t *testing.T, c *kafkatest.Secure, prefix string) *secureSite
 	cfg.Ops.Listen, cfg.Ops.Page = "", ""
 	for _, name := range []string{prefix + "raw", cfg.Output.Topic, cfg.DeadLetter.Topic, cfg.Routes[0].Topic} {
 		c.CreateTopic(t, name, 2)
+	}
+	for _, user := range []string{kafkatest.User, "enricher", "CN=enricher"} { // by a password, a token, a certificate
+		c.Give(t, user, kafkatest.Filter, kafkatest.Names{
+			"calls.raw": cfg.Input.Topics, "calls.enriched": {cfg.Output.Topic}, "calls.dead": {cfg.DeadLetter.Topic}, "calls.gave-up": nil,
+			"calls.retry.": {cfg.Routes[0].Topic}, "calls.": {prefix}, "enricher": {cfg.Input.Group}, "enricher/filter/": {cfg.Input.Group + "/filter/"},
+		})
 	}
 	open, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...))
 	require.NoError(t, err)

@@ -20,6 +20,7 @@ import (
 type site struct {
 	t      *testing.T
 	cfg    *config.Config
+	open   []string // where the test itself comes in
 	client *kgo.Client
 	adm    *kadm.Client
 }
@@ -37,7 +38,7 @@ func siteOf(t *testing.T, brokers []string) *site {
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 
-	return &site{t: t, cfg: cfg, client: client, adm: kadm.NewClient(client)}
+	return &site{t: t, cfg: cfg, open: brokers, client: client, adm: kadm.NewClient(client)}
 }
 
 // topics are those of the configuration.
@@ -75,7 +76,7 @@ func (s *site) commit(offset int64) {
 func (s *site) transact() {
 	s.t.Helper()
 
-	cl, err := kgo.NewClient(kgo.SeedBrokers(s.cfg.Kafka.Brokers...), kgo.TransactionalID("somebody"), kgo.DefaultProduceTopic("calls.dead"))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.open...), kgo.TransactionalID("somebody"), kgo.DefaultProduceTopic("calls.dead"))
 	require.NoError(s.t, err)
 	defer cl.Close()
 

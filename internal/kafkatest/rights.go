@@ -26,6 +26,7 @@ const (
 	Delay  = "delay"
 	Replay = "replay"
 	Report = "report"
+	Doctor = "doctor"
 	Both   = "both"
 
 	RolePassword = "the-password-of-a-role"
@@ -35,7 +36,7 @@ const (
 // themselves do, may do all.
 func rolesProperties() map[string]string {
 	var users strings.Builder
-	for _, user := range []string{Filter, Delay, Replay, Report, Both} {
+	for _, user := range []string{Filter, Delay, Replay, Report, Doctor, Both} {
 		fmt.Fprintf(&users, ` user_%s="%s"`, user, RolePassword)
 	}
 	return map[string]string{
@@ -62,7 +63,7 @@ func (c *Cluster) RoleAddrs(tb testing.TB) []string {
 // Right is a line of docs/security.md: an operation on one resource, or on all whose names begin so.
 type Right struct {
 	Operation string // as kafka-acls.sh calls it: Read, Write, DescribeConfigs
-	Kind      string // topic, group or transactional-id
+	Kind      string // topic, group, transactional-id or cluster
 	Name      string
 	Prefixed  bool
 }
@@ -82,7 +83,11 @@ func Rights(tb testing.TB, role string) []Right {
 	for line := range strings.Lines(block) {
 		words := strings.Fields(line)
 		require.Equal(tb, []string{"kafka-acls.sh", "--add", "--allow-principal", "User:" + role, "--operation"}, words[:5])
-		r := Right{Operation: words[5], Kind: strings.TrimPrefix(words[6], "--"), Name: words[7]}
+		r := Right{Operation: words[5], Kind: strings.TrimPrefix(words[6], "--")}
+		if r.Kind == "cluster" { // there is one, and the command wants no name for it
+			words = append(words, "kafka-cluster")
+		}
+		r.Name = words[7]
 		if len(words) > 8 { //nolint:mnd // what comes after the name
 			require.Equal(tb, []string{"--resource-pattern-type", "prefixed"}, words[8:])
 			r.Prefixed = true

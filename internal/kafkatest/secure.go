@@ -38,7 +38,7 @@ type Secure struct {
 	CA *Authority
 }
 
-// StartSecure starts a cluster of one node with the listeners above.
+// StartSecure starts a cluster of one node with the listeners above. It looks at rights, and nobody who logs in has one.
 func StartSecure(tb testing.TB, properties map[string]string) *Secure {
 	tb.Helper()
 	ca := NewAuthority(tb, "cluster")
@@ -65,7 +65,7 @@ func StartSecure(tb testing.TB, properties map[string]string) *Secure {
 		login + "oauthbearer.sasl.login.callback.handler.class":  modules + "oauthbearer.internals.unsecured.OAuthBearerUnsecuredLoginCallbackHandler",
 	}
 	maps.Copy(all, properties)
-	s := &Secure{CA: ca, Cluster: Start(tb, Options{Properties: all, Listeners: []Listener{
+	s := &Secure{CA: ca, Cluster: Start(tb, Options{Properties: all, Roles: true, Listeners: []Listener{
 		{TLS, "SSL"}, {MTLS, "SSL"}, {Login, "SASL_SSL"}, {Unsealed, "SASL_PLAINTEXT"}, {Expired, "SSL"},
 	}})}
 	s.SetPassword(tb, kadm.ScramSha256, Password)
