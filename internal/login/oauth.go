@@ -118,9 +118,7 @@ func (e *endpoint) get() (string, error) {
 	if err != nil {
 		return "", e.explain(err)
 	}
-	if e.token = token; token.Expiry.IsZero() {
-		e.token = nil // expires_in may be left out (RFC 6749, section 5.1), and such a token may end at any time
-	}
+	e.token = token // without an expires_in (RFC 6749, section 5.1) it may end at any time, and its Expiry is long ago
 	return token.AccessToken, nil
 }
 

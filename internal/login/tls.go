@@ -23,15 +23,23 @@ func (d *Dialer) tlsConfig(address string) (*tls.Config, error) {
 		}
 	}
 	if d.tls.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(d.tls.CertFile, d.tls.KeyFile)
+		pair, err := keyPair(d.tls.CertFile, d.tls.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("kafka.tls.cert_file %s, kafka.tls.key_file %s: %w", d.tls.CertFile, d.tls.KeyFile, err)
+			return nil, err
 		}
 		// Given whatever authorities the broker names: if it does not take it, its alert says more than no
 		// certificate would.
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return cfg, nil
+}
+
+func keyPair(certFile, keyFile string) (tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return pair, fmt.Errorf("kafka.tls.cert_file %s, kafka.tls.key_file %s: %w", certFile, keyFile, err)
+	}
+	return pair, nil
 }
 
 var errNoCertificate = errors.New("has no certificate in PEM form")

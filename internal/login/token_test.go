@@ -161,3 +161,19 @@ func TestRefusedToken(t *testing.T) {
 	require.EqualValues(t, 2, given.Load(), "the one that was taken is used again")
 	require.Equal(t, []string{oauthText("token.1"), oauthText("token.2"), oauthText("token.2"), oauthText("token.2")}, b.seen())
 }
+
+// The secret is for the endpoint that is named, wherever that points.
+func TestRedirectedEndpoint(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(other.Close)
+	named := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(named.Close)
+	address := (&fakeBroker{mechanism: "OAUTHBEARER", check: takes("good")}).start(t, nil)
+	_, err := open(t, config.Kafka{SASL: config.SASL{Mechanism: config.OAuthBearer, OAuth: config.OAuth{
+		TokenURL: named.URL, ClientID: "client", ClientSecret: "hunter2",
+	}}}, address)
+	require.ErrorContains(t, err, "kafka.sasl.oauth.token_url "+named.URL+" answers 307 Temporary Redirect")
+	require.Zero(t, asked.Load())
+}

@@ -1,12 +1,22 @@
 package main
 
+import "slices"
+
+const (
+	never = "if false {"
+	some  = "Test.*" // it shows which
+)
+
 // protections lists what SECURITY.md and docs/security.md promise and code alone can keep.
 func protections() []protection {
+	return slices.Concat(fromBytes(), ofThePage(), ofLogins())
+}
+
+// fromBytes are those from what producers and brokers send.
+func fromBytes() []protection {
 	const (
 		batches = "internal/broker/recordbatch/"
 		scan    = "pkg/enrich/internal/jsonscan/scan.go"
-		never   = "if false {"
-		some    = "Test.*" // it shows which
 	)
 	return []protection{
 		{"a record batch whose checksum is wrong", batches + "batch.go", "if want != got {", "if false && want != got {", some},
@@ -32,9 +42,18 @@ func protections() []protection {
 		{"an answer whose counts do not fit it", "internal/broker/shape.go", "if !w.walk(s) {", "if !w.walk(s) && key < 0 {", "TestAnswersThatLieAreRefusedOrHarmless"},
 		{"a partition twice in an answer", "internal/broker/fetch.go", "resp.Results = onlyAsked(req, resp.Results)", "", "./internal/pipeline TestBatchesThatComeAgain"},
 		{"an answer that never leads on", "internal/pipeline/fetch.go", "part.nowhere++; part.nowhere >= nowhereTries {", "part.nowhere++; false {", "TestAnswersThatDoNotLeadOn"},
+		{"a committed offset that is left out", "internal/broker/coordinator.go", "if o, ok := offsets[tp]; !ok || o < -1 {", never, "TestCommittedOffsetsThatAreLeftOut"},
+		{"a missing right to write, without a word on it", "internal/broker/sender.go", "case k == kafka.TopicAuthorizationFailed:", "case false:", "./internal/pipeline TestOutputTopicMadeReadOnly"},
+		{"a missing right to commit, without a word on it", "internal/broker/transaction.go", "return fmt.Errorf(\"%s: %w (%s)\", what, k, groupRights(group))", "return fmt.Errorf(\"%s: %w\", what, k)", "./internal/pipeline TestCommitThatIsForbiddenEnds"},
 		{"nesting beyond the limit", scan, "if depth == maxDepth {", never, some},
 		{"bytes that are not UTF-8", scan, "if high && !utf8.Valid(p) {", "if high && !utf8.Valid(p) && maxDepth < 0 {", "./pkg/enrich TestJSONTexts"},
 		{"YAML bombs", "internal/strictyaml/parse.go", "if at, excess := tooMuch(tokens); at != nil {", "if at, excess := tooMuch(tokens); at != nil && excess == \"\" {", "Test(Bombs|KeysOfOneMappingAreBounded)"},
+	}
+}
+
+// ofThePage are those of the status page and its visitors from each other.
+func ofThePage() []protection {
+	return []protection{
 		{"a page for everybody", "internal/ops/page.go", "if !loopback && !p.guarded() {", never, "TestPageIsNotExposed"},
 		{"a wrong token", "internal/ops/access.go", "if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {", "if subtle.ConstantTimeCompare(got[:], want[:]) > 1 {", "TestTokenIsAskedForEverywhere"},
 		{"a name that resolves to loopback", "internal/ops/guard.go", "if loopback && !ours(r.Host, host) {", never, "TestHost"},
@@ -45,6 +64,12 @@ func protections() []protection {
 		{"a body that never comes", "internal/ops/ops.go", "ReadTimeout: readTimeout, ", "", "TestSlowBodyIsNotWaitedFor"},
 		{"a head without end", "internal/ops/ops.go", ", MaxHeaderBytes: maxHeader,", ",", "TestHeadIsBounded"},
 		{"a page that anybody's certificate opens", "internal/ops/access.go", "tls.RequireAndVerifyClientCert", "tls.RequestClientCert", "TestClientCertificates"},
+	}
+}
+
+// ofLogins are those of what is sent to brokers and shown to people.
+func ofLogins() []protection {
+	return []protection{
 		{"TLS before 1.2", "internal/login/tls.go", "cfg := &tls.Config{MinVersion: tls.VersionTLS12,", "cfg := &tls.Config{MinVersion: tls.VersionTLS10,", "TestTLS"},
 		{"a broker that cannot prove who it is", "internal/login/tls.go", "cfg := &tls.Config{MinVersion", "cfg := &tls.Config{InsecureSkipVerify: true, MinVersion", "TestTLS"},
 		{"an authority whose certificate has been renewed", "internal/login/tls.go", "func addCertificates(pool *x509.CertPool, file string) error {\n\tpem, err := os.ReadFile(file)", `var kept = map[string][]byte{}
@@ -54,6 +79,31 @@ func protections() []protection {
 				pem, err = os.ReadFile(file)
 				kept[file] = pem
 			}`, "TestAuthorityIsReadAgain"},
+		{"a certificate of ours that has been renewed", "internal/login/tls.go", "func keyPair(certFile, keyFile string) (tls.Certificate, error) {\n\tpair, err := tls.LoadX509KeyPair(certFile, keyFile)", `var pairs = map[string]tls.Certificate{}
+		func keyPair(certFile, keyFile string) (tls.Certificate, error) {
+			pair, err := pairs[certFile], error(nil)
+			if pair.Leaf == nil {
+				pair, err = tls.LoadX509KeyPair(certFile, keyFile)
+				pairs[certFile] = pair
+			}`, "TestClientCertificate/TLS_1.3"},
+		{"a token or password that has been changed", "internal/login/sasl.go", `func (s secret) read() (string, error) {
+	if s.file == "" {
+		return s.value, nil
+	}
+	value, err := config.ReadSecret(s.file)`, `var values = map[string]string{}
+		func (s secret) read() (string, error) {
+			if s.file == "" {
+				return s.value, nil
+			}
+			value, err := values[s.file], error(nil)
+			if value == "" {
+				value, err = config.ReadSecret(s.file)
+				values[s.file] = value
+			}`, "TestToken"},
+		{"a token that is about to expire", "internal/login/oauth.go", "time.Until(e.token.Expiry) > tokenMargin {", "time.Until(e.token.Expiry) > 0 {", "TestShortTokens"},
+		{"a token that has been refused", "internal/login/oauth.go", "if e.token != nil && e.token.AccessToken == token {", never, "TestRefusedToken"},
+		{"a secret for another than who is named", "internal/login/oauth.go", "CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },", "", "TestRedirectedEndpoint"},
+		{"what a token endpoint answers", "internal/login/oauth.go", "return \"\", e.explain(err)", "return \"\", err", "TestEndpoint"},
 		{"a login that expires", "internal/login/conn.go", "if !c.renew.IsZero() && time.Now().After(c.renew) && c.idle() {", "if false && c.idle() {", "TestRenewal"},
 		{"a user that is locked out for a wrong password", "internal/login/login.go", "if err := d.refusals.still(address); err != nil {", "if err := d.refusals.still(address); err != nil && false {", some},
 		{"a TLS handshake that never comes", "internal/login/login.go", "secured.HandshakeContext(short)", "secured.HandshakeContext(context.WithoutCancel(short))", "TestSilentHandshake"},
