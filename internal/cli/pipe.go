@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -284,31 +285,56 @@ func (p *pipe) copy(parts ...[]byte) error {
 	return nil
 }
 
-// deadLetter is a broken line as JSON.
-type deadLetter struct {
-	Line   int64  `json:"line"`
-	Reason string `json:"reason"`
-	Error  string `json:"error"`
-	Value  string `json:"value,omitempty"`
-	Base64 []byte `json:"value_base64,omitempty"`
-}
-
+// bury writes a broken line as JSON: line, reason, error, and its text as value or, if that is not UTF-8, as
+// value_base64.
 func (p *pipe) bury(l line, reason, detail string) error {
-	d := deadLetter{Line: l.number, Reason: reason, Error: detail}
-	if utf8.Valid(l.text) {
-		d.Value = string(l.text)
-	} else {
-		d.Base64 = l.text
+	w := p.dead // which keeps the first error for the last write
+	_, _ = fmt.Fprintf(w, `{"line":%d,"reason":%q,"error":`, l.number, reason)
+	writeJSONString(w, []byte(detail))
+
+	switch {
+	case len(l.text) == 0:
+	case utf8.Valid(l.text):
+		_, _ = w.WriteString(`,"value":`)
+		writeJSONString(w, l.text)
+	default:
+		_, _ = w.WriteString(`,"value_base64":"`)
+		b := base64.NewEncoder(base64.StdEncoding, w)
+		_, _ = b.Write(l.text)
+		_ = b.Close()
+		_ = w.WriteByte('"')
 	}
 
-	enc := json.NewEncoder(p.dead)
-	enc.SetEscapeHTML(false)
-
-	if err := enc.Encode(d); err != nil {
+	if _, err := w.WriteString("}\n"); err != nil {
 		return fmt.Errorf("write dead letters: %w", err)
 	}
 
 	return nil
+}
+
+// writeJSONString quotes a text in pieces, since that may make it six times as long. An error is left to the next write.
+func writeJSONString(w *bufio.Writer, text []byte) {
+	var piece bytes.Buffer
+
+	enc := json.NewEncoder(&piece)
+	enc.SetEscapeHTML(false)
+
+	_ = w.WriteByte('"')
+
+	for len(text) > 0 {
+		n := min(len(text), readSize)
+		for n < len(text) && !utf8.RuneStart(text[n]) {
+			n--
+		}
+
+		piece.Reset()
+		_ = enc.Encode(string(text[:n])) //nolint:errchkjson // neither a string nor a buffer fails
+		_, _ = w.Write(piece.Bytes()[len(`"`) : piece.Len()-len("\"\n")])
+
+		text = text[n:]
+	}
+
+	_ = w.WriteByte('"')
 }
 
 // totals is the line for people: the outcomes add up to the lines that are not blank.
