@@ -8,22 +8,35 @@ import (
 	"unicode"
 )
 
-// private finds, from the left, what is hidden and what only looks like it. Of alternatives that begin at one place the
-// first wins.
-var private = regexp.MustCompile(`(?i)` + strings.Join([]string{
-	`(?P<address>\bsips?(?::|%3a)[^\s"'<>,;]*)`,
-	`(?P<address>[^\s"'<>,;:=&?/]+(?:@|%40)[^\s"'<>,;&]+)`,
-	`(?P<kept>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)`,               // an id, to look the call up by
-	`(?P<kept>\b(?:19|20)\d\d-[01]\d-[0-3]\d[ t][0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?\b)`, // a time of day
-	`(?P<digits>\p{Nd}(?:(?:[-+ ()./_\x{a0}\x{2010}-\x{2015}]|%[0-9a-f]{2}){0,3}\p{Nd})+)`,
-}, "|"))
+// What is hidden, and what only looks like it. Addresses are looked for in all of a text before numbers are, in what is left:
+// in one expression, each find of a number would read on to see whether an @ comes.
+var (
+	address = regexp.MustCompile(`(?i)` + strings.Join([]string{
+		`\bsips?(?::|%(?:25)*3a)[^\s"'<>,;]*`,
+		`(?:"[^"\r\n]{1,64}"|[^\s"'<>,;:=&?/]+)(?:@|\x{ff20}|%(?:25)*40)[^\s"'<>,;&]+`,
+	}, "|"))
+
+	// Of alternatives that begin at one place the first wins.
+	number = regexp.MustCompile(`(?i)` + strings.Join([]string{
+		`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`,               // an id, to look the call up by
+		`\b(?:19|20)\d\d-[01]\d-[0-3]\d[ t][0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?\b`, // a time of day
+		`(?P<digits>` + digit + `(?:` + separators + digit + `)+)`,
+	}, "|"))
+)
+
+// separators part the digits of one number: white space within a line, dashes and signs like them, brackets, slashes, dots,
+// characters without a width, and whatever is percent-encoded. Colons and commas part numbers from each other.
+const (
+	digit      = `(?:\p{Nd}|%3\d)`
+	separators = `(?:[-+()./_\t\x{b7}\x{2212}\p{Zs}\p{Pd}\p{Cf}]|%[0-9a-f]{2}){0,6}`
+)
 
 // amount is a fraction below one, as prices of calls are. Numbers that people dial have no such form: behind the trunk's 0 come
 // more digits. Of what is longer, or stands beside more digits, nobody can be sure.
 var amount = regexp.MustCompile(`^0\.\d{1,6}$`)
 
 // scheme is what an address begins with that is not a user's name.
-var scheme = regexp.MustCompile(`(?i)^sips?(?::|%3a)`)
+var scheme = regexp.MustCompile(`(?i)^sips?(?::|%(?:25)*3a)`)
 
 const (
 	hidden = '*'
@@ -41,38 +54,41 @@ const (
 func Mask(text string) string {
 	var b strings.Builder
 
-	names, last := private.SubexpNames(), 0
+	last := 0
 
-	for _, at := range private.FindAllStringSubmatchIndex(text, -1) {
-		b.WriteString(text[last:at[0]])
-		last = at[1]
+	for _, at := range address.FindAllStringIndex(text, -1) {
+		maskNumbers(&b, text[last:at[0]])
 
-		for i, name := range names {
-			if name == "" || at[2*i] < 0 {
-				continue
-			}
-
-			b.WriteString(mask(name, text[at[0]:at[1]]))
+		if scheme.MatchString(text[at[0]:at[1]]) {
+			b.WriteString("sip:***")
+		} else {
+			b.WriteString("***@***")
 		}
+
+		last = at[1]
 	}
 
-	return b.String() + text[last:]
+	maskNumbers(&b, text[last:])
+
+	return b.String()
 }
 
-// mask hides one find.
-func mask(kind, text string) string {
-	switch kind {
-	case "address":
-		if scheme.MatchString(text) {
-			return "sip:***"
+// maskNumbers masks a text in which there is no address.
+func maskNumbers(b *strings.Builder, text string) {
+	digits, last := 2*number.SubexpIndex("digits"), 0
+
+	for _, at := range number.FindAllStringSubmatchIndex(text, -1) {
+		if at[digits] < 0 { // it only looks like one
+			continue
 		}
 
-		return "***@***"
-	case "digits":
-		return maskDigits(text)
-	default:
-		return text
+		b.WriteString(text[last:at[0]])
+		b.WriteString(maskDigits(text[at[0]:at[1]]))
+
+		last = at[1]
 	}
+
+	b.WriteString(text[last:])
 }
 
 func maskDigits(text string) string {

@@ -28,6 +28,16 @@ func TestMask(t *testing.T) {
 		{"double separators", "+1 - 415 - 555 2671", "+1 - 4** - *** **71"},
 		{"short groups", "06 12 34 56 78", "06 ** ** ** 78"},
 		{"percent-encoded", "From=%2B14155552671&To=1%20415%20555%202671", "From=%2B14*******71&To=1%2****%*****%****71"},
+		{"percent-encoded digits", "From=%31%35%35%35%35", "From=%31%**%**%**%35"},
+		{"narrow no-break spaces", "+33\u202f6\u202f98\u202f76\u202f54\u202f32", "+33\u202f*\u202f**\u202f**\u202f**\u202f32"},
+		{"thin spaces", "06\u200912\u200934\u200956\u200978", "06\u2009**\u2009**\u2009**\u200978"},
+		{"tabs", "06\t12\t34\t56\t78", "06\t**\t**\t**\t78"},
+		{"minus signs", "1−415−555−2671", "1−4**−***−**71"},
+		{"middle dots", "415 · 555 · 2671", "41* · *** · **71"},
+		{"no width", "061\u200b234\u200d5678", "06*\u200b***\u200d**78"},
+		{"many separators", "415 -- - 555 - - 2671", "41* -- - *** - - **71"},
+		{"numbers in lines are two", "3010\n6010", "3010\n6010"},
+		{"a time of day is no number", "10:00:05", "10:00:05"},
 		{"Arabic digits", "١٤١٥٥٥٥٢٦٧١", "١٤*******٧١"},
 		{"two numbers", "15555550100 or 15555550199", "15*******00 or 15*******99"},
 		{"in a sentence", "call 15555550100, please", "call 15*******00, please"},
@@ -39,6 +49,9 @@ func TestMask(t *testing.T) {
 		{"sip percent-encoded", "to=sip%3Aalice%40example.com", "to=sip:***"},
 		{"user and host", "from alice@example.com, now", "from ***@***, now"},
 		{"user and host percent-encoded", "to=alice%40example.com&x=1", "to=***@***&x=1"},
+		{"percent-encoded twice", "to=alice%2540example.com&x=sip%253Abob%2540example.com", "to=***@***&x=sip:***"},
+		{"a wide at", "alice＠example.com", "***@***"},
+		{"a quoted user", `"alice smith"@example.com "bob"@example.com`, `***@*** ***@***`},
 		{"number at host", "15555550100@example.com", "***@***"},
 		{"gossip is no address", "gossip: all of it", "gossip: all of it"},
 		{"a user called sipho", "sipho@example.com", "***@***"},
@@ -85,7 +98,7 @@ func TestMaskHidesEveryNumber(t *testing.T) {
 
 		for i, d := range digits {
 			if i > 0 {
-				number.WriteString(rapid.SampledFrom([]string{"", "", "", " ", "-", ".", "(", ") ", "/"}).Draw(t, "separator"))
+				number.WriteString(rapid.SampledFrom([]string{"", "", "", " ", "-", ".", "(", ") ", "/", "\u202f", "\t", "−", "\u200b", "%20", "%E2%80%AF"}).Draw(t, "separator"))
 			}
 
 			number.WriteRune(d)
@@ -106,6 +119,23 @@ func TestMaskHidesEveryNumber(t *testing.T) {
 
 		require.LessOrEqual(t, len(left), 4, masked)
 	})
+}
+
+// Texts that made each find read on to the end. Where that comes back, these take minutes each.
+func TestMaskOfLongTexts(t *testing.T) {
+	const n = 1 << 18
+
+	for name, part := range map[string]string{
+		"short numbers in one word": "x11", "base64": "8Jk3_q-A2z", "hex": "0f3a", "digits": "1", "percents": "%31", "scheme": "sip:", "at": "@", "1@": "1@", "separators": "1 - ", "quotes": `"1`, "escapes": `\\`,
+		"escaped": `\u005cu005c`, "nested": `{"a":`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Repeat(part, n/len(part))
+			require.NotEmpty(t, privacy.Mask(text))
+			require.NotEmpty(t, privacy.Policy{}.JSON([]byte(text)))
+			require.NotEmpty(t, privacy.Policy{}.JSON([]byte(`{"a":"`+text+`"}`)))
+		})
+	}
 }
 
 func TestMaskAgainChangesNothing(t *testing.T) {

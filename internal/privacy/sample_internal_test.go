@@ -39,6 +39,42 @@ func TestSampleIsShort(t *testing.T) {
 	require.True(t, strings.HasSuffix(many, "…"), many)
 }
 
+// However deep it is nested: what the event's readers refuse is masked as a text.
+func TestDeepJSON(t *testing.T) {
+	for depth, shape := range map[int]string{10_000: "[\"15*******00\"]", 10_001: "[\"15*******00\"]", 500_000: "[\"15*******00\"]"} {
+		text := strings.Repeat("[", depth-1) + `["15555550100"]` + strings.Repeat("]", depth-1)
+		got := string(Policy{}.JSON([]byte(text)))
+		require.Equal(t, strings.Repeat("[", depth-1)+shape+strings.Repeat("]", depth-1), got)
+	}
+}
+
+// Nor is a number hidden from those who read escapes, in whichever of these it stands.
+func TestNumbersBehindEscapes(t *testing.T) {
+	for name, tt := range map[string]struct{ in, want string }{
+		"slashes":             {`{"To":"06\/12\/34\/56\/78"}`, `{"To":"06/**/**/**/78"}`},
+		"no-break spaces":     {`{"To":"06\u00a012\u00A034\u00a056"}`, "{\"To\":\"06\u00a0**\u00a0**\u00a056\"}"},
+		"tabs":                {`{"To":"06\t12\t34"}`, `{"To":"06\t**\t34"}`},
+		"digits beyond ASCII": {`{"To":"\ud835\udfcf\ud835\udfcf\ud835\udfcf\ud835\udfcf\ud835\udfcf"}`, `{"To":"𝟏𝟏*𝟏𝟏"}`},
+		"not whole":           {`{"HangupCauseCode":"3010","To":"06\/12\/34\/56\/78"`, `{"HangupCauseCode":"3010","To":"06/**/**/**/78"`},
+		"cut":                 {`"Could not reach the subscriber at 06\u00a012\u00a034\u00a056\u00a0…`, "\"Could not reach the subscriber at 06\u00a0**\u00a0**\u00a056\u00a0…"},
+		"JSON in a string":    {`{"a":"{\"To\":\"06\\u00a012\\u00a034\"}"}`, "{\"a\":\"{\\\"To\\\":\\\"06\u00a0**\u00a034\\\"}\"}"},
+		"twice":               {`{"a":"\\\\u0031\\\\u0032\\\\u0033\\\\u0034\\\\u0035"}`, `{"a":"12*45"}`},
+		"address":             {`"alice\u0040example.com`, `"***@***`},
+		"scheme":              {`"sip\u003aalice\u0040example.com`, `"sip:***`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tt.want, string(Policy{}.JSON([]byte(tt.in))))
+			require.True(t, Policy{}.Hides([]byte(tt.in)))
+		})
+	}
+
+	for _, in := range []string{`{"a":"C:\\new\\text","b":"é\/\n"}`, `C:\new\u0041`, `{"a":"b\/c`, `[1,-2.5e3,true,null,"\ud800"]`} {
+		require.False(t, Policy{}.Hides([]byte(in)), in)
+	}
+
+	require.Equal(t, `C:\new\u0041`, Policy{}.Text(`C:\new\u0041`), "as it was")
+}
+
 // What is not cut is JSON.
 func TestSampleIsJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
