@@ -37,6 +37,7 @@ func (s *scan) bounds(ctx context.Context) error {
 	}
 
 	s.id = detail.ID
+	offsets := offsetsOf(detail.Partitions.Numbers()...)
 
 	// The end is asked for first: what arrives in between does not matter then.
 	ends, err := offsets(adm.ListCommittedOffsets(ctx, s.cfg.Topic))
@@ -55,7 +56,7 @@ func (s *scan) bounds(ctx context.Context) error {
 		}
 	}
 
-	starts, err := s.starts(ctx, adm)
+	starts, err := s.starts(ctx, adm, offsets)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (s *scan) bounds(ctx context.Context) error {
 	return nil
 }
 
-func (s *scan) starts(ctx context.Context, adm *kadm.Client) (map[int32]int64, error) {
+func (s *scan) starts(ctx context.Context, adm *kadm.Client, offsets taker) (map[int32]int64, error) {
 	if s.cfg.Since.IsZero() {
 		starts, err := offsets(adm.ListStartOffsets(ctx, s.cfg.Topic))
 		if err != nil {
@@ -88,21 +89,36 @@ func (s *scan) starts(ctx context.Context, adm *kadm.Client) (map[int32]int64, e
 	return starts, nil
 }
 
-// offsets takes kadm's answer apart.
-func offsets(listed kadm.ListedOffsets, err error) (map[int32]int64, error) {
-	if err == nil {
-		err = listed.Error()
+// taker takes kadm's answer apart.
+type taker func(kadm.ListedOffsets, error) (map[int32]int64, error)
+
+// offsetsOf takes answers on these partitions. One that is left out, or has no offset, is a mistake of the broker's: it would
+// look as if there were nothing to read.
+func offsetsOf(partitions ...int32) taker {
+	return func(listed kadm.ListedOffsets, err error) (map[int32]int64, error) {
+		if err == nil {
+			err = listed.Error()
+		}
+
+		if err != nil {
+			return nil, err //nolint:wrapcheck // the caller says what was asked
+		}
+
+		byPartition := map[int32]int64{}
+
+		listed.Each(func(o kadm.ListedOffset) { byPartition[o.Partition] = o.Offset })
+
+		for _, p := range partitions {
+			switch at, ok := byPartition[p]; {
+			case !ok:
+				return nil, fmt.Errorf("partition %d: the broker's answer leaves it out", p)
+			case at < 0:
+				return nil, fmt.Errorf("partition %d: the broker's answer is %d, which is no offset", p, at)
+			}
+		}
+
+		return byPartition, nil
 	}
-
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what was asked
-	}
-
-	byPartition := map[int32]int64{}
-
-	listed.Each(func(o kadm.ListedOffset) { byPartition[o.Partition] = o.Offset })
-
-	return byPartition, nil
 }
 
 // describe reads a topic's metadata and says what is wrong in words.

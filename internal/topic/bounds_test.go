@@ -1,6 +1,7 @@
 package topic_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,4 +164,88 @@ func TestScanBeginsAtOffsets(t *testing.T) {
 			require.Equal(t, tt.first, first)
 		})
 	}
+}
+
+// A broker that does not say where a partition begins or ends does not make it an empty one.
+func TestScanReportsOffsetsThatAreNotTold(t *testing.T) {
+	since := topic.ScanConfig{Topic: "t", Since: time.UnixMilli(1000)}
+	until := topic.ScanConfig{Topic: "t", Until: time.UnixMilli(5000)}
+
+	for _, tt := range []struct {
+		name   string
+		of     int64 // the timestamp of the question
+		offset int64
+		cfg    topic.ScanConfig
+		says   string
+	}{
+		{"the end", -1, -1, topic.ScanConfig{Topic: "t"}, "find its end"},
+		{"the start", -2, -2, topic.ScanConfig{Topic: "t"}, "find its start"}, // of -1, kadm asks for the end in its place
+		{"since", 1000, -1, since, "find the offsets of " + since.Since.String()},
+		{"until", 5000, -1, until, "find the offsets of " + until.Until.String()},
+	} {
+		for _, answer := range []struct {
+			name string
+			keep bool
+			says string
+		}{
+			{"left out", false, "partition 1: the broker's answer leaves it out"},
+			{"no offset", true, fmt.Sprintf("partition 1: the broker's answer is %d, which is no offset", tt.offset)},
+		} {
+			t.Run(tt.name+" "+answer.name, func(t *testing.T) {
+				c := kafkatest.StartFake(t, kfake.SeedTopics(2, "t"))
+				put(t, c.ListenAddrs(), at(0, "a", 2000), at(1, "b", 2000))
+
+				client := dial(t, c.ListenAddrs())
+
+				c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					c.KeepControl()
+
+					l, ok := req.(*kmsg.ListOffsetsRequest)
+					require.True(t, ok)
+
+					return listed(l, func(p *kmsg.ListOffsetsResponseTopicPartition, timestamp int64) bool {
+						if p.Offset = 0; timestamp == -1 {
+							p.Offset = 1
+						}
+
+						// What a time has no offset for kadm asks the end of, uncommitted records with it.
+						if p.Partition == 1 && (timestamp == tt.of || tt.of > 0 && timestamp == -1 && l.IsolationLevel == 0) {
+							p.Offset = tt.offset
+
+							return answer.keep
+						}
+
+						return true
+					}), nil, true
+				})
+
+				err := topic.Scan(t.Context(), client, tt.cfg, func(*kgo.Record) error { return nil })
+				require.EqualError(t, err, `read topic "t": `+tt.says+": "+answer.says)
+			})
+		}
+	}
+}
+
+// listed is an answer on offsets, of those partitions that are filled in.
+func listed(l *kmsg.ListOffsetsRequest, fill func(p *kmsg.ListOffsetsResponseTopicPartition, timestamp int64) bool) kmsg.Response {
+	resp, _ := l.ResponseKind().(*kmsg.ListOffsetsResponse)
+	resp.SetVersion(l.Version)
+
+	for _, t := range l.Topics {
+		rt := kmsg.NewListOffsetsResponseTopic()
+		rt.Topic = t.Topic
+
+		for _, asked := range t.Partitions {
+			p := kmsg.NewListOffsetsResponseTopicPartition()
+			p.Partition = asked.Partition
+
+			if fill(&p, asked.Timestamp) {
+				rt.Partitions = append(rt.Partitions, p)
+			}
+		}
+
+		resp.Topics = append(resp.Topics, rt)
+	}
+
+	return resp
 }

@@ -164,9 +164,13 @@ func (s *scan) take(ctx context.Context, p *partition, got *kmsg.FetchResponseTo
 		return fmt.Errorf("partition %d, offset %d: %w", p.number, p.next, err)
 	}
 
+	if e := cutCrowded(got, p.next); e != nil {
+		return e
+	}
+
 	parsed, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		Offset: p.next, IsolationLevel: kgo.ReadCommitted(), Topic: s.cfg.Topic, Partition: p.number,
-	}, got, kgo.DefaultDecompressor(), nil)
+	}, got, s.unpack, nil)
 
 	for _, r := range parsed.Records {
 		if r.Offset >= p.end || !s.wanted(r) {
@@ -176,6 +180,10 @@ func (s *scan) take(ctx context.Context, p *partition, got *kmsg.FetchResponseTo
 		if err := s.fn(r); err != nil {
 			return &fnError{err}
 		}
+	}
+
+	if e, ok := tooLarge(p.number, parsed.Err); ok {
+		return e
 	}
 
 	if parsed.Err != nil {
@@ -190,7 +198,7 @@ func (s *scan) take(ctx context.Context, p *partition, got *kmsg.FetchResponseTo
 // outOfRange goes on where the log begins now, if retention was faster than the scan: what is gone is gone. The
 // answer to the fetch does not say where that is: Kafka puts -1 into it.
 func (s *scan) outOfRange(ctx context.Context, p *partition) error {
-	starts, err := offsets(kadm.NewClient(s.client).ListStartOffsets(ctx, s.cfg.Topic))
+	starts, err := offsetsOf(p.number)(kadm.NewClient(s.client).ListStartOffsets(ctx, s.cfg.Topic))
 	if err != nil {
 		return &brokerError{p.leader, fmt.Errorf("find the start of partition %d: %w", p.number, err)}
 	}

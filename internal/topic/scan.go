@@ -40,10 +40,10 @@ var ErrStop = errors.New("stop the scan")
 // The client must not consume by itself. It may be used for other things meanwhile. A record and its bytes are
 // fn's to keep.
 //
-// A missing topic is a *MissingTopicError. Brokers that do not answer are asked again until nothing has come
-// for half a minute.
+// A missing topic is a *MissingTopicError, and a batch that would take too much memory a *BatchError. Brokers
+// that do not answer are asked again until nothing has come for half a minute.
 func Scan(ctx context.Context, client *kgo.Client, cfg ScanConfig, fn func(*Record) error) error {
-	s := &scan{client: client, cfg: cfg, fn: fn}
+	s := &scan{client: client, cfg: cfg, fn: fn, unpack: newUnpacker()}
 
 	err := s.run(ctx)
 	if err == nil || errors.Is(err, ErrStop) {
@@ -58,6 +58,7 @@ type scan struct {
 	client *kgo.Client
 	cfg    ScanConfig
 	fn     func(*Record) error
+	unpack *unpacker
 
 	id         [16]byte
 	partitions []*partition // those that are not at their end
