@@ -119,11 +119,18 @@ func (p *pass) sendPositions(ctx context.Context, req *kmsg.TxnOffsetCommitReque
 	if err != nil {
 		return err //nolint:wrapcheck // by the caller
 	}
+	answered := map[int32]bool{}
 	for i := range resp.Topics {
 		for _, o := range resp.Topics[i].Partitions {
 			if err := kerr.ErrorForCode(o.ErrorCode); err != nil {
 				return fmt.Errorf("partition %d: %w", o.Partition, err)
 			}
+			answered[o.Partition] = resp.Topics[i].Topic == p.opt.From || answered[o.Partition]
+		}
+	}
+	for n := range p.places { // what is not said to be committed is not: the next run would replay it again
+		if !answered[n] {
+			return fmt.Errorf("topic %q, partition %d: the broker's answer leaves it out", p.opt.From, n)
 		}
 	}
 	return nil

@@ -126,7 +126,7 @@ func (r *Replay) Plan(ctx context.Context, show func(Progress)) (*Report, error)
 	p.report.DryRun = true
 	err = p.scan(ctx, p.look)
 	p.settle()
-	return p.report, err
+	return p.finish(), err
 }
 
 // Run replays. It ends at the end that the topic has when it begins, at the limit, or with the
@@ -144,15 +144,15 @@ func (r *Replay) Run(ctx context.Context, show func(Progress)) (*Report, error) 
 		return nil, explain(err)
 	}
 	err = p.scan(ctx, p.replay)
-	if err == nil {
-		err = p.commit(ctx)
+	if _, atBatch := errors.AsType[*topic.BatchError](err); err == nil || atBatch { // who passes over it must not lose what stands before it
+		err = errors.Join(err, p.commit(ctx))
 	}
 	if err != nil {
 		p.abort(ctx)
-		return p.report, explain(err)
+		return p.finish(), explain(err)
 	}
 	p.settle()
-	return p.report, nil
+	return p.finish(), nil
 }
 
 // pass is one reading of the topic.
@@ -164,15 +164,18 @@ type pass struct {
 	found  tally // since the last commit
 	txn    transaction
 	failed error // in the midst of a fetch; said by the next record
+
+	moves   map[move]int64    // what was settled
+	reasons map[string]string // those that are counted by name, see reasonOf
 }
 
 func (r *Replay) newPass(ctx context.Context, show func(Progress)) (*pass, error) {
-	p := &pass{Replay: r, show: show, found: newTally()}
+	p := &pass{Replay: r, show: show, found: newTally(), moves: map[move]int64{}, reasons: map[string]string{}}
 	var err error
 	if p.places, err = r.positions(ctx); err != nil {
 		return nil, err
 	}
-	p.report = &Report{From: r.opt.From, Group: r.name, Left: map[Why]int64{}, OtherReasons: map[string]int64{}, Moves: []Move{}}
+	p.report = &Report{From: r.opt.From, Group: r.name, Left: map[Why]int64{}, OtherReasons: map[string]int64{}}
 	for _, at := range p.places {
 		p.report.Already += at.replayed
 	}
@@ -206,9 +209,11 @@ func (p *pass) scan(ctx context.Context, fn func(context.Context, *kgo.Record) e
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		p.report.Interrupted = true
 		return nil
-	default:
-		return err
 	}
+	if e, ok := errors.AsType[*topic.BatchError](err); ok {
+		return fmt.Errorf("%w; a replay begins where group %q stands: set its partition %d to %d", err, p.name, e.Partition, e.Next)
+	}
+	return err
 }
 
 // take gives one letter to fn. ErrStop says that the limit is reached.
@@ -249,7 +254,7 @@ func (p *pass) judge(ctx context.Context, rec *kgo.Record) (out *kgo.Record, ok 
 	l := open(rec)
 	switch {
 	case len(p.opt.Reasons) > 0 && !slices.Contains(p.opt.Reasons, l.reason):
-		p.found.otherReasons[l.reason]++
+		p.found.otherReasons[p.reasonOf(l.reason)]++
 		return nil, false, nil
 	case l.time.Before(p.opt.Since):
 		p.found.earlier++
@@ -270,7 +275,7 @@ func (p *pass) judge(ctx context.Context, rec *kgo.Record) (out *kgo.Record, ok 
 		return nil, false, nil
 	}
 	p.found.replayed++
-	p.found.moves[move{l.reason, to}]++
+	p.found.moves[move{p.reasonOf(l.reason), to}]++
 	return out, true, nil
 }
 

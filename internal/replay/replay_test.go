@@ -3,7 +3,9 @@ package replay_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -326,6 +328,44 @@ func TestFilters(t *testing.T) {
 	rep = w.run(replay.Options{Since: dead(3).Timestamp, To: "other"})
 	require.EqualValues(t, 3, rep.Earlier)
 	require.ElementsMatch(t, []string{"3", "4"}, w.values("other"))
+}
+
+// However many reasons there are, a report has a hundred and one lines of them at most, and they add up.
+func TestManyReasons(t *testing.T) {
+	w := newWorld(t)
+	var all []*kgo.Record
+	for n := range 300 {
+		all = append(all, dead(n, "dlq-reason", fmt.Sprintf("%s%d", strings.Repeat("x", n%2*300), n%150)))
+	}
+	w.produce(all...)
+	lines := func(r *replay.Report) (n int, sum int64) {
+		for reason, count := range r.OtherReasons {
+			require.LessOrEqual(t, len(reason), 200)
+			n, sum = n+1, sum+count
+		}
+		for _, m := range r.Moves {
+			require.LessOrEqual(t, len(m.Reason), 200)
+			require.Equal(t, "in", m.To)
+			n, sum = n+1, sum+m.Count
+		}
+		return n, sum
+	}
+	for _, opt := range []replay.Options{{}, {Reasons: []string{"1"}}} {
+		rep, err := w.open(opt).Plan(t.Context(), nil)
+		require.NoError(t, err)
+		n, sum := lines(rep)
+		require.Equal(t, 76, n, "75 short ones, and the long ones look alike")
+		require.EqualValues(t, 300, sum)
+	}
+	for n := range all { // behind the others
+		all[n] = dead(n, "dlq-reason", fmt.Sprint("reason ", n))
+	}
+	w.produce(all...)
+	rep := w.run(replay.Options{})
+	n, sum := lines(rep)
+	require.Equal(t, 101, n)
+	require.EqualValues(t, 600, sum)
+	require.True(t, slices.ContainsFunc(rep.Moves, func(m replay.Move) bool { return m.Reason == "other" }))
 }
 
 // A second run replays what is new; another kind of run has a position of its own; Again begins anew.

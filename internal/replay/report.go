@@ -3,6 +3,8 @@ package replay
 import (
 	"cmp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // Progress is how far a reading is. Done and Total are offsets of the dead-letter topic, from where earlier
@@ -25,7 +27,7 @@ type Report struct {
 	Read     int64  `json:"read"`
 	Replayed int64  `json:"replayed"`
 	Moves    []Move `json:"moves"` // by reason and topic
-	// OtherReasons and Earlier were not asked for.
+	// OtherReasons and Earlier were not asked for. Of reasons there are a hundred at most, here and in Moves: see reasonOf.
 	OtherReasons map[string]int64 `json:"other_reasons"`
 	Earlier      int64            `json:"earlier"`
 	// Left are letters that cannot be replayed.
@@ -72,13 +74,43 @@ func (p *pass) settle() {
 		r.Left[why] += n
 	}
 	for m, n := range t.moves {
-		i := slices.IndexFunc(r.Moves, func(x Move) bool { return x.Reason == m.reason && x.To == m.to })
-		if i < 0 {
-			i = len(r.Moves)
-			r.Moves = append(r.Moves, Move{Reason: m.reason, To: m.to})
-		}
-		r.Moves[i].Count += n
+		p.moves[m] += n
 	}
-	slices.SortFunc(r.Moves, func(a, b Move) int { return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.To, b.To)) })
 	p.found = newTally()
+}
+
+// finish is the report with what was settled.
+func (p *pass) finish() *Report {
+	p.report.Moves = make([]Move, 0, len(p.moves))
+	for m, n := range p.moves {
+		p.report.Moves = append(p.report.Moves, Move{m.reason, m.to, n})
+	}
+	slices.SortFunc(p.report.Moves, func(a, b Move) int { return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.To, b.To)) })
+	return p.report
+}
+
+const (
+	reasonLimit = 100 // distinct reasons
+	reasonBytes = 200 // of one
+	otherReason = "other"
+)
+
+// reasonOf is what a letter's reason is counted as: cut if it is long, and "other" if there are many already. Anybody
+// may have written it, and each letter another.
+func (p *pass) reasonOf(text string) string {
+	if n := reasonBytes; len(text) > n {
+		for n > 0 && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		text = text[:n]
+	}
+	if known, ok := p.reasons[text]; ok {
+		return known
+	}
+	if len(p.reasons) == reasonLimit {
+		return otherReason
+	}
+	text = strings.Clone(text) // not with all that it was cut from
+	p.reasons[text] = text
+	return text
 }
