@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -200,7 +201,7 @@ func (c *Counter) countCode(f *finding) Kind {
 
 	code := c.codes[f.code]
 	if code == nil && len(c.codes) < codeLimit {
-		code = &Code{Code: f.code, Name: c.show.Word(f.name), Fault: c.show.Word(f.fault), Class: c.show.Word(f.class)}
+		code = &Code{Code: f.code, Name: c.word(f.name), Fault: c.word(f.fault), Class: c.word(f.class)}
 		c.codes[f.code] = code
 	}
 
@@ -224,6 +225,9 @@ func (c *Counter) countCode(f *finding) Kind {
 	}
 }
 
+// word is a text as it is shown, to be kept: one that is part of an event would keep all of it.
+func (c *Counter) word(text string) string { return strings.Clone(c.show.Word(text)) }
+
 func (c *Counter) countUnknown(f *finding) {
 	c.faults.add("unknown")
 	c.classes.add("unknown")
@@ -237,6 +241,7 @@ func (c *Counter) countUnknown(f *finding) {
 	u := c.unknown[key]
 
 	if u == nil && len(c.unknown) < unknownLimit {
+		key = unknownKey{strings.Clone(key.text), strings.Clone(key.reason)}
 		u = &Unknown{Text: key.text, Reason: key.reason, Sample: c.show.Sample(c.res.AppendValue(nil), c.field)}
 		c.unknown[key] = u
 	}

@@ -3,6 +3,7 @@ package traffic_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -251,6 +252,79 @@ func TestCounterIsBounded(t *testing.T) {
 	text, err := json.Marshal(rep)
 	require.NoError(t, err)
 	require.Less(t, len(text), 400_000)
+}
+
+// Of an event only the words that are counted are kept: not its bytes, of which they are a part, nor those of the last that had
+// the same word.
+func TestCounterKeepsNoEvents(t *testing.T) {
+	const (
+		words = 60
+		large = 256 << 10
+		most  = 4 << 20 // all of the events are four times as much
+	)
+
+	long := strings.Repeat("x", large)
+	object := func(members string) string { return `{"hangup":{` + members + `,"pad":"` + long + `"}}` }
+
+	for name, event := range map[string]func(n int, word string) string{
+		"name": func(n int, word string) string {
+			return object(fmt.Sprintf(`"known":true,"code":%d,"name":"%s","catalog":"k"`, n, word))
+		},
+		"fault": func(n int, word string) string {
+			return object(fmt.Sprintf(`"known":true,"code":%d,"fault":"%s","catalog":"k"`, n, word))
+		},
+		"class": func(n int, word string) string {
+			return object(fmt.Sprintf(`"known":true,"code":%d,"retry":{"class":"%s"},"catalog":"k"`, n, word))
+		},
+		"fault of one code": func(_ int, word string) string {
+			return object(fmt.Sprintf(`"known":true,"code":1,"fault":"%s","catalog":"k"`, word))
+		},
+		"class of one code": func(_ int, word string) string {
+			return object(fmt.Sprintf(`"known":true,"code":1,"retry":{"class":"%s"},"catalog":"k"`, word))
+		},
+		"catalog": func(_ int, word string) string {
+			return object(fmt.Sprintf(`"known":true,"code":1,"catalog":"%s"`, word))
+		},
+		"unknown text": func(_ int, word string) string {
+			return object(fmt.Sprintf(`"known":false,"code_raw":"%s","catalog":"k"`, word))
+		},
+		"unknown reason": func(_ int, word string) string {
+			return object(fmt.Sprintf(`"known":false,"reason":"%s","catalog":"k"`, word))
+		},
+		"unknown name in a raw event": func(_ int, word string) string {
+			return fmt.Sprintf(`{"HangupCause":"%s","pad":"%s"}`, word, long)
+		},
+		"sample with a large key": func(_ int, word string) string {
+			return fmt.Sprintf(`{"HangupCause":"%s","%s":1}`, word, long)
+		},
+		"large words": func(_ int, word string) string {
+			return object(fmt.Sprintf(`"known":true,"code":1,"fault":"%s%s","catalog":"k"`, word, long))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCounter(t)
+			before := heap()
+
+			for range 2 {
+				for n := range words {
+					c.Add(&enrich.Record{TimestampMS: 1, Value: []byte(event(n, fmt.Sprintf("word %c%c", 'a'+n%26, 'a'+n/26)))})
+				}
+			}
+
+			c.Add(&enrich.Record{TimestampMS: 1, Value: []byte(`{}`)}) // what was found last is kept until the next
+			require.Less(t, heap()-before, int64(most))
+			require.EqualValues(t, 2*words+1, c.Report().Events)
+		})
+	}
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+
+	return int64(m.HeapAlloc)
 }
 
 func TestCounterWithoutTimestamps(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/callstream/enricher/internal/privacy"
 )
@@ -25,15 +26,28 @@ const other = "other"
 // catalogID is a catalog's name, revision and hash.
 var catalogID = regexp.MustCompile(`^[\w.-]{1,40}@[\w.-]{1,40}\+[0-9a-f]{8}$`)
 
-// tally counts words.
-type tally map[string]int64
+// wordBytes bounds a word, above what is shown of one.
+const wordBytes = 2000
+
+// tally counts words. The counts are behind pointers: to count by assigning would also put the word at hand in place of the one that
+// is kept, and with it the event that it is part of.
+type tally map[string]*int64
 
 func (t tally) add(word string) {
-	if _, known := t[word]; !known && len(t) >= tallyLimit {
+	word = word[:min(len(word), wordBytes)]
+
+	n := t[word]
+	if n == nil && len(t) >= tallyLimit {
 		word = other
+		n = t[word]
 	}
 
-	t[word]++
+	if n == nil {
+		n = new(int64)
+		t[strings.Clone(word)] = n
+	}
+
+	*n++
 }
 
 // counts lists what was counted, most frequent first. Words are shown by policy: they come from events.
@@ -44,7 +58,7 @@ func (t tally) counts(all int64, show privacy.Policy) []Count {
 			word = show.Word(word)
 		}
 
-		list = append(list, Count{word, n, share(n, all)})
+		list = append(list, Count{word, *n, share(*n, all)})
 	}
 
 	slices.SortFunc(list, func(a, b Count) int {
