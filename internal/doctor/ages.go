@@ -14,6 +14,8 @@ const (
 	// agesChunk is asked of each partition: one record is wanted, and it comes in a batch.
 	agesChunk = 64 << 10
 	agesFetch = 8 << 20
+	// agesUnpacked bounds a batch: the age of a record in a larger one stays unknown.
+	agesUnpacked = 16 << 20
 )
 
 // ages reads the next record of each partition that has one. Reading so joins no group and commits nothing.
@@ -39,7 +41,7 @@ func (d *doctor) ages(ctx context.Context, lags []Lag) {
 	}
 
 	client, err := kgo.NewClient(d.options(kgo.ConsumePartitions(at), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxPartitionBytes(agesChunk), kgo.FetchMaxBytes(agesFetch), kgo.FetchMaxWait(retryTimeout/10))...) //nolint:mnd // short
+		kgo.FetchMaxPartitionBytes(agesChunk), kgo.FetchMaxBytes(agesFetch), kgo.MaxDecompressBatchBytes(agesUnpacked), kgo.FetchMaxWait(retryTimeout/10))...) //nolint:mnd // short
 	if err != nil {
 		return // the options were good a moment ago; ages stay unknown
 	}

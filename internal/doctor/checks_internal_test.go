@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"syscall"
@@ -114,6 +115,46 @@ func TestWhatIsNotTold(t *testing.T) {
 	}
 
 	require.Equal(t, NotChecked, d.worst())
+}
+
+// A right is the remedy only where one lacks.
+func TestSettingsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+
+	for name, test := range map[string]struct {
+		err   error
+		right bool
+	}{
+		"the topic is refused":     {kerr.TopicAuthorizationFailed, true},
+		"the cluster is refused":   {fmt.Errorf("broker 1: %w", kerr.ClusterAuthorizationFailed), true},
+		"the connection died":      {io.ErrUnexpectedEOF, false},
+		"no answer in time":        {context.DeadlineExceeded, false},
+		"another error of Kafka's": {kerr.UnknownServerError, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			d, facts := patient(part(0, 1, []int32{1, 2, 3}, []int32{1, 2, 3}))
+			facts.denied, d.denied = test.err, test.err
+
+			d.topic(t.Context(), Subject{Topic: "out", Role: Output})
+			topic := d.last()
+			d.sessionTimeout()
+			session := d.last()
+
+			for check, on := range map[*Check]string{topic: "--topic out", session: "--cluster"} {
+				require.Equal(t, NotChecked, check.Status)
+				require.Contains(t, check.Found, test.err.Error())
+
+				if test.right {
+					require.Len(t, check.Fix, 1)
+					require.Contains(t, check.Fix[0], "--operation DescribeConfigs "+on)
+				} else {
+					require.Empty(t, check.Fix)
+				}
+			}
+		})
+	}
 }
 
 // The brokers' own topics before they are made.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
@@ -85,6 +86,22 @@ func TestGoodCluster(t *testing.T) {
 	require.EqualValues(t, 1, r.Lag[0].Records)
 	require.WithinDuration(t, time.Now().Add(-time.Hour), *r.Lag[0].Oldest, time.Minute)
 	require.EqualValues(t, -1, r.Lag[1].Committed)
+}
+
+// A batch that unpacks to very much is not unpacked for the time of its first record.
+func TestAgeOfALargeBatch(t *testing.T) {
+	t.Parallel()
+
+	_, s := good(t)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.open...), kgo.ProducerBatchMaxBytes(32<<20), kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	require.NoError(t, err)
+	defer cl.Close()
+	require.NoError(t, cl.ProduceSync(t.Context(), &kgo.Record{Topic: "calls.raw", Value: make([]byte, 20<<20)}).FirstErr())
+	s.commit(3)
+
+	r := s.run()
+	require.EqualValues(t, 1, r.Lag[0].Records)
+	require.Nil(t, r.Lag[0].Oldest)
 }
 
 // Looking changes nothing: the same requests as the start of a client, and none that writes.

@@ -170,7 +170,9 @@ func (d *doctor) readSettings(ctx context.Context) {
 		if err != nil {
 			delete(d.settings, id)
 
-			d.denied = err
+			if !refused(d.denied) { // which can be mended, whatever else another broker says
+				d.denied = err
+			}
 		}
 	}
 }

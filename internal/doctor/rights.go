@@ -167,5 +167,20 @@ func (d *doctor) unreadable(check, on string) {
 		return
 	}
 
-	d.note(NotChecked, check, on, "the brokers' settings cannot be read: %v", d.denied).mend(d.allow([]string{"DescribeConfigs"}, "--cluster"))
+	d.note(NotChecked, check, on, "the brokers' settings cannot be read: %v", d.denied).
+		mend(d.allowSettings(d.denied, "--cluster")...)
+}
+
+// allowSettings lets this user read settings, if that is what was wrong: a connection that died is not mended by a right.
+func (d *doctor) allowSettings(err error, on ...string) []string {
+	if !refused(err) {
+		return nil
+	}
+
+	return []string{d.allow([]string{"DescribeConfigs"}, on...)}
+}
+
+// refused tells whether it is a right that lacks.
+func refused(err error) bool {
+	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)
 }

@@ -1,11 +1,13 @@
 package doctor_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -157,4 +159,38 @@ func TestIdempotence(t *testing.T) {
 	_, s = closed(t, append(acls, allow(kmsg.ACLResourceTypeCluster, "kafka-cluster", kmsg.ACLOperationIdempotentWrite)))
 	s.cfg.Delivery = config.AtLeastOnce
 	require.Equal(t, "IdempotentWrite", find(t, s.run(), "rights", "cluster").Found)
+}
+
+// Of two brokers that do not tell their settings, the one that refuses them says what is to be done.
+func TestOneBrokerRefusesItsSettings(t *testing.T) {
+	t.Parallel()
+
+	c, s := good(t)
+	c.ControlKey(int16(kmsg.DescribeConfigs), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+
+		req, ok := kreq.(*kmsg.DescribeConfigsRequest)
+		require.True(t, ok)
+
+		about := req.Resources[0]
+
+		switch {
+		case about.ResourceType != kmsg.ConfigResourceTypeBroker:
+			return nil, nil, false
+		case about.ResourceName != "0":
+			return nil, errors.New("the connection breaks"), true
+		}
+
+		resp, _ := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		r := kmsg.NewDescribeConfigsResponseResource()
+		r.ResourceType, r.ResourceName, r.ErrorCode = about.ResourceType, about.ResourceName, kerr.ClusterAuthorizationFailed.Code
+		resp.Resources = append(resp.Resources, r)
+
+		return resp, nil, true
+	})
+
+	check := find(t, s.run(), "session timeout", "")
+	require.Equal(t, doctor.NotChecked, check.Status)
+	require.Contains(t, check.Found, "CLUSTER_AUTHORIZATION_FAILED")
+	require.Contains(t, check.Fix[0], "--operation DescribeConfigs --cluster")
 }

@@ -27,7 +27,7 @@ func (d *doctor) topic(ctx context.Context, s Subject) {
 
 	if t.denied != nil {
 		d.note(NotChecked, "settings", s.String(), "min.insync.replicas, max.message.bytes, cleanup.policy and retention.ms cannot be read: %v", t.denied).
-			mend(d.allow([]string{"DescribeConfigs"}, "--topic", s.Topic))
+			mend(d.allowSettings(t.denied, "--topic", s.Topic)...)
 
 		return
 	}
