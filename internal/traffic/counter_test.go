@@ -259,8 +259,8 @@ func TestCounterIsBounded(t *testing.T) {
 func TestCounterKeepsNoEvents(t *testing.T) {
 	const (
 		words = 60
-		large = 256 << 10
-		most  = 4 << 20 // all of the events are four times as much
+		large = 128 << 10
+		most  = 3 << 20 // all of the events are more than twice as much
 	)
 
 	long := strings.Repeat("x", large)
