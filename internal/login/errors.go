@@ -11,9 +11,12 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // handshakeError says why TLS does not come about.
@@ -49,7 +52,7 @@ func (d *Dialer) certificateText(address string, err error) string {
 		if d.tls.CAFile != "" {
 			where = "it is not in kafka.tls.ca_file " + d.tls.CAFile
 		}
-		return fmt.Sprintf("its certificate is signed by an unknown authority, %q: %s", leaf.Issuer, where)
+		return fmt.Sprintf("its certificate is signed by an unknown authority, %q: %s", cut(leaf.Issuer.String(), mostHeard), where)
 	}
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
 		return period(invalid.Cert, time.Now()) + ": renew it on the broker (or correct this machine's clock)"
@@ -64,15 +67,15 @@ func (d *Dialer) certificateText(address string, err error) string {
 			sought, _ = split(address)
 		}
 		return fmt.Sprintf("its certificate is for %s, not for %q: dial it by that name (kafka.brokers, the broker's advertised.listeners), or set kafka.tls.server_name",
-			orNobody(names), sought)
+			listed(names, "no host"), sought)
 	}
-	return "its certificate is not accepted (kafka.tls.ca_file): " + oneLine(verify.Err.Error())
+	return "its certificate is not accepted (kafka.tls.ca_file): " + cut(verify.Err.Error(), mostHeard)
 }
 
 func period(cert *x509.Certificate, now time.Time) string {
 	who := "its certificate"
 	if cert.IsCA {
-		who = fmt.Sprintf("the certificate of its authority, %q,", cert.Subject)
+		who = fmt.Sprintf("the certificate of its authority, %q,", cut(cert.Subject.String(), mostHeard))
 	}
 	if now.Before(cert.NotBefore) {
 		return fmt.Sprintf("%s is not valid before %s", who, cert.NotBefore.UTC().Format(time.RFC3339))
@@ -80,11 +83,11 @@ func period(cert *x509.Certificate, now time.Time) string {
 	return fmt.Sprintf("%s expired at %s", who, cert.NotAfter.UTC().Format(time.RFC3339))
 }
 
-func orNobody(names []string) string {
+func listed(names []string, none string) string {
 	if len(names) == 0 {
-		return "no host"
+		return none
 	}
-	return strings.Join(names, ", ")
+	return cut(strings.Join(names, ", "), mostHeard)
 }
 
 // The alerts by which a broker refuses our certificate, RFC 8446, section 6.
@@ -144,7 +147,7 @@ func (d *Dialer) loginError(address string, taken bool, offered []string, err er
 	refusal, refused := errors.AsType[*refusal](err)
 	switch {
 	case refused && refusal.code == unsupportedMechanism:
-		return &Error{Address: address, Text: fmt.Sprintf("does not take %s, only %s: change kafka.sasl.mechanism", name, strings.ToLower(orNobody(offered))), refused: true}
+		return &Error{Address: address, Text: fmt.Sprintf("does not take %s, only %s: change kafka.sasl.mechanism", name, strings.ToLower(listed(offered, "what it does not say"))), refused: true}
 	case refused && refusal.code == illegalState:
 		return &Error{Address: address, Text: "its listener has no login: leave kafka.sasl.mechanism out, or name a listener with SASL in kafka.brokers", refused: true}
 	case refused:
@@ -214,4 +217,61 @@ func expired(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+const (
+	// mostHeard is how many bytes of what a broker or an endpoint says are told, each time.
+	mostHeard = 300
+	// mostCause is how many there are of a cause, which may come of several of them.
+	mostCause = 1000
+)
+
+// cut shortens a text to at most n bytes and says so, without cutting a character in two.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for back := 1; back < utf8.UTFMax && !utf8.RuneStart(text[n]); back++ { // in what is not UTF-8 none may start for long
+		n--
+	}
+	return text[:n] + "…"
+}
+
+// oneLine makes a text one line of what can be seen. What others say stands in it, and could otherwise write lines of its
+// own, or to a terminal: white space is one blank, and what has no picture (control characters, those that turn the
+// direction of writing, what is not UTF-8) is written as Go does.
+func oneLine(text string) string {
+	var b strings.Builder
+	for i, word := range strings.Fields(text) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		for at, r := range word {
+			switch {
+			case r == utf8.RuneError && !strings.HasPrefix(word[at:], string(utf8.RuneError)): // not UTF-8
+				fmt.Fprintf(&b, `\x%02x`, word[at])
+			case !unicode.IsPrint(r):
+				b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+			default:
+				b.WriteRune(r)
+			}
+		}
+	}
+	return b.String()
+}
+
+// tidied is an error as one line: the name that a broker goes by stands in it, and comes from other brokers.
+func tidied(err error) error {
+	if text := oneLine(cut(err.Error(), mostCause)); text != err.Error() {
+		return &tidy{err, text}
+	}
+	return err
+}
+
+type tidy struct {
+	error
+
+	text string
+}
+
+func (e *tidy) Error() string { return e.text }
+
+func (e *tidy) Unwrap() error { return e.error }

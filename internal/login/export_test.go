@@ -1,6 +1,8 @@
 package login
 
 import (
+	"context"
+	"net"
 	"sync/atomic"
 	"time"
 )
@@ -10,6 +12,11 @@ func Clock(d *Dialer) *atomic.Int64 {
 	begun, passed := time.Now(), &atomic.Int64{}
 	d.refusals.now = func() time.Time { return begun.Add(time.Duration(passed.Load())) }
 	return passed
+}
+
+// DialBy has a dialer connect by something else than the network.
+func DialBy(d *Dialer, dial func(ctx context.Context) (net.Conn, error)) {
+	d.dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
 }
 
 // Refusing is how many brokers a dialer remembers a refusal of.

@@ -78,7 +78,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	defer cancel()
 	raw, err := d.dial(ctx, network, address)
 	if err != nil {
-		return nil, err
+		return nil, tidied(err)
 	}
 	c := &conn{Conn: raw, dialer: d, address: address, opened: time.Now()}
 	if err := d.open(ctx, c); err != nil {
@@ -135,7 +135,7 @@ func (d *Dialer) login(ctx context.Context, c *conn) error {
 		answer, err := authenticate(c.Conn, text)
 		if err != nil {
 			err = d.loginError(c.address, true, nil, explained(session, err))
-			if s, ok := session.(*oauthSession); ok && Refused(err) {
+			if s, ok := session.(interface{ refused() }); ok && Refused(err) {
 				s.refused()
 			}
 			return err
@@ -226,7 +226,8 @@ func Refused(err error) bool {
 	return ok && e.refused
 }
 
-// Error says in one line why a connection cannot be used, and which setting mends it.
+// Error says in one line why a connection cannot be used, and which setting mends it. The words of brokers and
+// others stand in its fields as they come; Error and Reason make them fit to print.
 type Error struct {
 	Address string // of the broker
 	Text    string
@@ -236,14 +237,16 @@ type Error struct {
 }
 
 // Error is one line.
-func (e *Error) Error() string { return fmt.Sprintf("broker %s: %s", e.Address, e.Reason()) }
+func (e *Error) Error() string {
+	return fmt.Sprintf("broker %s: %s", oneLine(cut(e.Address, mostHeard)), e.Reason())
+}
 
 // Reason is the line without the broker.
 func (e *Error) Reason() string {
 	if e.Err == nil || e.gone { // EOF says nothing to a person
-		return e.Text
+		return oneLine(e.Text)
 	}
-	return e.Text + ": " + oneLine(e.Err.Error())
+	return oneLine(e.Text + ": " + cut(e.Err.Error(), mostCause))
 }
 
 // Unwrap returns the cause.

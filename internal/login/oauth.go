@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -57,15 +58,18 @@ func (m *oauthMechanism) Start(context.Context) (sasl.StateMachine, []byte, erro
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, nil, errToken
 	}
-	return &oauthSession{refused: func() { m.drop(token) }}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
+	return &oauthSession{drop: func() { m.drop(token) }}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
 }
 
 // oauthSession keeps what the broker says of a token that it does not take: a JSON object with a status,
 // which it sends before it refuses.
 type oauthSession struct {
-	said    string
-	refused func() // that its token is, so that it is not used again
+	said string
+	drop func()
 }
+
+// refused says that the token is, so that it is not used again.
+func (s *oauthSession) refused() { s.drop() }
 
 // Next answers the broker's complaint with what RFC 7628 wants, upon which it refuses.
 func (s *oauthSession) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
@@ -79,10 +83,14 @@ func (s *oauthSession) Next(_ context.Context, challenge []byte) (bool, []byte, 
 // explained adds what a broker said of a token before it refused it.
 func explained(session sasl.StateMachine, err error) error {
 	s, ok := session.(*oauthSession)
-	if !ok || s.said == "" || strings.Contains(err.Error(), s.said) {
+	if !ok || s.said == "" {
 		return err
 	}
-	return fmt.Errorf("%w: %s", err, s.said)
+	said := cut(s.said, mostHeard)
+	if strings.Contains(err.Error(), said) {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, said)
 }
 
 // endpoint asks for a token when the last one is about to expire, does not say when it does, or has been refused; one
@@ -91,6 +99,7 @@ type endpoint struct {
 	cfg    clientcredentials.Config
 	secret secret
 	caFile string
+	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
 
 	mu    sync.Mutex
 	token *oauth2.Token // nil: there is none to use again
@@ -142,7 +151,7 @@ func (e *endpoint) explain(err error) error {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 		hint = ": check kafka.sasl.oauth.client_id, client_secret and scopes"
 	}
-	return fmt.Errorf("kafka.sasl.oauth.token_url %s %w %s%s%s", e.cfg.TokenURL, errEndpoint, refused.Response.Status, described(refused), hint)
+	return fmt.Errorf("kafka.sasl.oauth.token_url %s %w %s%s%s", e.cfg.TokenURL, errEndpoint, cut(refused.Response.Status, mostHeard), described(refused), hint)
 }
 
 var errEndpoint = errors.New("answers")
@@ -152,7 +161,7 @@ func described(r *oauth2.RetrieveError) string {
 	if r.ErrorCode == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (%s)", strings.TrimSpace(r.ErrorCode+" "+r.ErrorDescription))
+	return fmt.Sprintf(" (%s)", cut(strings.TrimSpace(r.ErrorCode+" "+r.ErrorDescription), mostHeard))
 }
 
 // client trusts the system's authorities and those of the brokers: who has the one often signs the other.
@@ -167,9 +176,9 @@ func (e *endpoint) client() (*http.Client, error) {
 		}
 	}
 	return &http.Client{
-		Timeout: tokenTimeout,
 		Transport: &http.Transport{
 			Proxy:           http.ProxyFromEnvironment,
+			DialContext:     e.dial,
 			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool},
 		},
 		// The secret is for the endpoint that is named, and for no other.

@@ -29,7 +29,7 @@ const (
 	longest = 30 * 24 * time.Hour
 )
 
-// refusal is an error code, with the broker's words.
+// refusal is an error code, with the broker's words, which may be any.
 type refusal struct {
 	code    int16
 	message string
@@ -37,7 +37,7 @@ type refusal struct {
 
 func (r *refusal) Error() string {
 	if r.message != "" {
-		return r.message
+		return cut(r.message, mostHeard)
 	}
 	return fmt.Sprintf("error code %d", r.code)
 }
