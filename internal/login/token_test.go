@@ -7,13 +7,16 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/callstream/enricher/internal/config"
+	"github.com/callstream/enricher/internal/kafkatest"
 	"github.com/callstream/enricher/internal/login"
 )
 
@@ -176,4 +179,40 @@ func TestRedirectedEndpoint(t *testing.T) {
 	}}}, address)
 	require.ErrorContains(t, err, "kafka.sasl.oauth.token_url "+named.URL+" answers 307 Temporary Redirect")
 	require.Zero(t, asked.Load())
+}
+
+// The secret and the token go to an endpoint that proves who it is, to the system's authorities or those of the brokers.
+func TestEndpointByTLS(t *testing.T) {
+	t.Parallel()
+	ca, other := kafkatest.NewAuthority(t, "right"), kafkatest.NewAuthority(t, "wrong")
+	var asked atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"access_token":"good","token_type":"Bearer"}`)
+	}))
+	s.TLS = serverTLS(t, ca.Issue(t, "endpoint", "127.0.0.1"))
+	s.Config.ErrorLog = zap.NewStdLog(zap.NewNop()) // the handshakes that fail are meant to
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	elsewhere := strings.Replace(s.URL, "127.0.0.1", "localhost", 1) // which its certificate does not name
+	address := (&fakeBroker{mechanism: "OAUTHBEARER", check: takes("good")}).start(t, nil)
+	for _, test := range []struct{ url, caFile, want string }{
+		{s.URL, "", "certificate signed by unknown authority"},
+		{s.URL, other.File, "certificate signed by unknown authority"},
+		{s.URL, "/nowhere/ca.pem", "kafka.tls.ca_file: open /nowhere/ca.pem"},
+		{elsewhere, ca.File, "certificate is not valid for any names, but wanted to match localhost"},
+		{s.URL, ca.File, ""},
+	} {
+		_, err := open(t, config.Kafka{TLS: config.TLS{CAFile: test.caFile}, SASL: config.SASL{Mechanism: config.OAuthBearer, OAuth: config.OAuth{
+			TokenURL: test.url, ClientID: "client", ClientSecret: "hunter2",
+		}}}, address)
+		if test.want == "" {
+			require.NoError(t, err)
+			require.EqualValues(t, 1, asked.Load())
+			continue
+		}
+		require.ErrorContains(t, err, test.want)
+		require.Zero(t, asked.Load())
+	}
 }

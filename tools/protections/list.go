@@ -9,7 +9,7 @@ const (
 
 // protections lists what SECURITY.md and docs/security.md promise and code alone can keep.
 func protections() []protection {
-	return slices.Concat(fromBytes(), ofThePage(), ofLogins())
+	return slices.Concat(fromBytes(), ofThePage(), ofLogins(), ofTokens(), ofLoginAnswers())
 }
 
 // fromBytes are those from what producers and brokers send.
@@ -100,15 +100,58 @@ func ofLogins() []protection {
 				value, err = config.ReadSecret(s.file)
 				values[s.file] = value
 			}`, "TestToken"},
-		{"a token that is about to expire", "internal/login/oauth.go", "time.Until(e.token.Expiry) > tokenMargin {", "time.Until(e.token.Expiry) > 0 {", "TestShortTokens"},
-		{"a token that has been refused", "internal/login/oauth.go", "if e.token != nil && e.token.AccessToken == token {", never, "TestRefusedToken"},
-		{"a secret for another than who is named", "internal/login/oauth.go", "CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },", "", "TestRedirectedEndpoint"},
-		{"what a token endpoint answers", "internal/login/oauth.go", "return \"\", e.explain(err)", "return \"\", err", "TestEndpoint"},
 		{"a login that expires", "internal/login/conn.go", "if !c.renew.IsZero() && time.Now().After(c.renew) && c.idle() {", "if false && c.idle() {", "TestRenewal"},
+		{"a renewal's deadline on the requests after it", "internal/login/conn.go", "defer c.restore()", "", "TestDeadlinesOutliveRenewal"},
 		{"a user that is locked out for a wrong password", "internal/login/login.go", "if err := d.refusals.still(address); err != nil {", "if err := d.refusals.still(address); err != nil && false {", some},
 		{"a TLS handshake that never comes", "internal/login/login.go", "secured.HandshakeContext(short)", "secured.HandshakeContext(context.WithoutCancel(short))", "TestSilentHandshake"},
+		{"a connection or login that never comes", "internal/login/login.go", "context.WithTimeout(ctx, d.Timeout())", "context.WithCancel(ctx)", "TestSilentDial"},
 		{"secrets in what is printed", "internal/config/security.go", "\treturn masked\n", "\treturn string(s)\n", "TestSecretIsNotPrinted"},
 		{"secrets in the file itself", "internal/config/expand.go", "if isSecret(path) && err == nil", "if false && isSecret(path) && err == nil", some},
 		{"phone numbers and addresses in what people read", "internal/privacy/mask.go", "b.WriteString(mask(name, text[at[0]:at[1]]))", "b.WriteString(text[at[0]:at[1]])", "TestMask"},
+	}
+}
+
+// ofTokens are those of what a login is made of, and where that comes from.
+func ofTokens() []protection {
+	const (
+		oauth = "internal/login/oauth.go"
+		aws   = "internal/login/aws.go"
+	)
+	return []protection{
+		{"a token that is about to expire", oauth, "time.Until(e.token.Expiry) > tokenMargin {", "time.Until(e.token.Expiry) > 0 {", "TestShortTokens"},
+		{"a token that has been refused", oauth, "if e.token != nil && e.token.AccessToken == token {", never, "TestRefusedToken"},
+		{"a secret for another than who is named", oauth, "CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },", "", "TestRedirectedEndpoint"},
+		{"what a token endpoint answers", oauth, "return \"\", e.explain(err)", "return \"\", err", "TestEndpoint"},
+		{"a token endpoint that cannot prove who it is", oauth, "TLSClientConfig: &tls.Config{MinVersion", "TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion", "TestEndpointByTLS"},
+		{"a token endpoint that the brokers' authority does not sign for", oauth, "if e.caFile != \"\" {", never, "TestEndpointByTLS"},
+		{"a token that never comes", oauth, "contextFor(tokenTimeout)", "contextFor(1000 * tokenTimeout)", "TestSilentEndpoint"},
+		{"AWS keys that have been changed", aws, "if m.of == nil || !reflect.DeepEqual(cfg.ConfigSources, m.sources) {", "if m.of == nil && !reflect.DeepEqual(cfg.ConfigSources, m.sources) {", "TestAWSKeysAreReadAgain"},
+		{"an AWS role that is asked for at each login", aws, "if m.of == nil || !reflect.DeepEqual(cfg.ConfigSources, m.sources) {", "if m.of == nil || !reflect.DeepEqual(cfg.ConfigSources, m.sources) || true {", "TestAWSWebIdentity"},
+		{"keys of an AWS role that have been refused", aws, "if m.of == of {", never, "TestAWSWebIdentity"},
+	}
+}
+
+// ofLoginAnswers are those from what brokers and token endpoints answer to a login.
+func ofLoginAnswers() []protection {
+	const (
+		wire   = "internal/login/wire.go"
+		words  = "internal/login/errors.go"
+		dialer = "internal/login/login.go"
+	)
+	return []protection{
+		{"an answer to another request than the login's", wire, "id != correlationID || ", "", "TestFramesThatLie"},
+		{"an answer to a login that is shorter than its head", wire, "size < 0 || ", "", "TestFramesThatLie"},
+		{"an answer of any size to a login", wire, " || size > maxAnswer {", " {", "TestFramesThatLie"},
+		{"the same, as memory", wire, " || size > maxAnswer {", " {", "FuzzAnswer"},
+		{"lines that others write into errors", words, "range strings.Fields(text) {", "range []string{text} {", "TestWordsOfBrokers"},
+		{"what steers a terminal or turns a text around, in errors", words, "case !unicode.IsPrint(r):", "case !unicode.IsPrint(r) && r < 0:", "TestWordsOfBrokers"},
+		{"what is not UTF-8, in errors", words, "case r == utf8.RuneError && ", "case false && ", "TestWordsOfBrokers"},
+		{"the same, said by a broker or its certificate", dialer, "return oneLine(e.Text)", "return e.Text", "TestWordsOf(Brokers|Certificates)"},
+		{"the same, said by a token endpoint", dialer, "return oneLine(e.Text + \": \" + cut(e.Err.Error(), mostCause))", "return e.Text + \": \" + e.Err.Error()", "TestWordsOfTokenEndpoints"},
+		{"the same, in a broker's name", dialer, "oneLine(cut(e.Address, mostHeard))", "e.Address", "TestWordsOfAddresses"},
+		{"the same, where a broker's name is not found", dialer, "tidied(err)", "err", "TestWordsOfAddresses"},
+		{"mechanisms and names without end in errors", words, "return cut(strings.Join(names, \", \"), mostHeard)", "return strings.Join(names, \", \")", "TestWordsOf(Brokers|Certificates)"},
+		{"a refusal without end in errors", wire, "cut(r.message, mostHeard)", "r.message", "TestWordsOfBrokers"},
+		{"a token endpoint's description without end in errors", "internal/login/oauth.go", "cut(strings.TrimSpace(r.ErrorCode+\" \"+r.ErrorDescription), mostHeard)", "strings.TrimSpace(r.ErrorCode+\" \"+r.ErrorDescription)", "TestWordsOfTokenEndpoints"},
 	}
 }
