@@ -128,7 +128,9 @@ func writeEntries(w *world, entries []catalog.Entry, format string) error {
 		})
 	}
 
-	return write(w.out, table(rows, w.painter(w.out)))
+	p := w.painter(w.out)
+
+	return p.show(w.out, table(rows, p))
 }
 
 // classColour: green may be dialled again, yellow after something has been done, red not.
@@ -178,7 +180,9 @@ func newCatalogShow(w *world) *cobra.Command {
 		case asYAML:
 			return writeYAML(w.out, entry)
 		default:
-			return write(w.out, table(entryRows(entry), w.painter(w.out)))
+			p := w.painter(w.out)
+
+			return p.show(w.out, table(entryRows(entry), p))
 		}
 	}
 
@@ -251,7 +255,7 @@ anything is wrong.`,
 				return err
 			}
 
-			return write(w.out, fmt.Sprintf("%s: ok, %d causes, catalog %s\n", strings.Join(files, ", "), len(snap.Entries()), snap.ID()))
+			return w.painter(w.out).show(w.out, fmt.Sprintf("%s: ok, %d causes, catalog %s\n", strings.Join(files, ", "), len(snap.Entries()), snap.ID()))
 		},
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 
+	yaml "github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/callstream/enricher/internal/config"
@@ -71,7 +72,7 @@ are right. Kafka is not spoken to. Exit code 2 if anything is wrong.`,
 			return err
 		}
 
-		return write(w.out, file+": ok\n")
+		return w.painter(w.out).show(w.out, file+": ok\n")
 	}
 
 	return cmd
@@ -117,6 +118,14 @@ func showConfig(w *world, cfg *config.Config, format string) error {
 	}
 
 	text, err := show()
+
+	if err == nil && format == asYAML && harmful(string(text)) {
+		var tree yaml.MapSlice
+		if err = yaml.UnmarshalWithOptions(text, &tree, yaml.UseOrderedMap()); err == nil {
+			return writeYAML(w.out, tree)
+		}
+	}
+
 	if err != nil {
 		return fmt.Errorf("show configuration: %w", err)
 	}

@@ -147,7 +147,7 @@ func (w *world) sayWhere(addr, page string) {
 		text = "the status page is at " + page + ", with /livez, /readyz and /metrics"
 	}
 
-	fmt.Fprintf(w.err, "enricher: %s\n", text) //nolint:errcheck // there is nowhere else to say it
+	w.tell(text)
 }
 
 // demoReport prints what came of it; to a person also what to try next.
@@ -156,12 +156,14 @@ func (w *world) demoReport(rep *demo.Report, f *demoFlags) error {
 		return writeJSON(w.out, rep)
 	}
 
-	text := demoSummary(rep, w.painter(w.out))
+	p := w.painter(w.out)
+	text := demoSummary(rep, p)
+
 	if isTerminal(w.out) {
 		text += whatNext(f)
 	}
 
-	return write(w.out, text)
+	return p.show(w.out, text)
 }
 
 // whatNext names what has not been tried yet, in two lines.
@@ -364,7 +366,7 @@ func codeRows(rep *demo.Report) [][]cell {
 func counts(m map[string]int64) string {
 	parts := make([]string, 0, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		parts = append(parts, fmt.Sprintf("%s %d", k, m[k]))
+		parts = append(parts, fmt.Sprintf("%s %d", visibleLine(k), m[k]))
 	}
 
 	return strings.Join(parts, ", ")

@@ -108,7 +108,8 @@ func runDiff(ctx context.Context, w *world, f *diffFlags, a, b string) error {
 	if f.out.value == asJSON {
 		err = writeJSON(w.out, report)
 	} else {
-		err = write(w.out, report.text(w.painter(w.out)))
+		p := w.painter(w.out)
+		err = p.show(w.out, report.text(p))
 	}
 
 	if err == nil && f.exitCode && len(report.Changes) > 0 {

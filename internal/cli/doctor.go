@@ -68,7 +68,8 @@ func writeDiagnosis(w *world, report *doctor.Report, format string) error {
 	if format == asJSON {
 		err = writeJSON(w.out, report)
 	} else {
-		err = write(w.out, diagnosis(report, w.painter(w.out)))
+		p := w.painter(w.out)
+		err = p.show(w.out, diagnosis(report, p))
 	}
 
 	if err == nil && report.Status == doctor.Problem {

@@ -159,9 +159,14 @@ func (w *world) complain(err error) {
 		return
 	}
 
-	for line := range strings.Lines(strings.TrimSpace(err.Error())) {
-		fmt.Fprintf(w.err, "enricher: %s\n", strings.TrimRight(line, "\n")) //nolint:errcheck // there is nowhere else to say it
+	for line := range strings.Lines(strings.TrimSpace(errorText(err))) {
+		w.tell(strings.TrimRight(line, "\n"))
 	}
+}
+
+// tell writes a line to whoever looks at stderr.
+func (w *world) tell(line string) {
+	fmt.Fprintf(w.err, "enricher: %s\n", visibleLine(line)) //nolint:errcheck // there is nowhere else to say it
 }
 
 // usageError is a mistake in the command line.

@@ -108,7 +108,7 @@ func explainCode(w *world, f *explainFlags, word string) error {
 		hours = hoursInWords(&cfg.Retry)
 	}
 
-	return write(w.out, title+"\n\n"+table(rows, p)+"\n"+p.paint(classColour(entry.Retry.Class), retryInWords(entry))+"\n"+overridesInWords(entry)+hours+
+	return p.show(w.out, title+"\n\n"+table(rows, p)+"\n"+p.paint(classColour(entry.Retry.Class), retryInWords(entry))+"\n"+overridesInWords(entry)+hours+
 		"Advice holds for outbound calls only, and not for B legs or calls that were answered unless the operator opts in.\n")
 }
 
@@ -143,7 +143,7 @@ func explainEvent(ctx context.Context, w *world, f *explainFlags, timestampMS in
 		text += hoursInWords(&cfg.Retry)
 	}
 
-	return write(w.out, visible(text))
+	return painter(false).show(w.out, text)
 }
 
 var errEventTooLong = errors.New("the event is too long")

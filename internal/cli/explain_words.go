@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/strictyaml"
@@ -140,20 +139,4 @@ func nearestName(snap *catalog.Snapshot, name string) string {
 	}
 
 	return fmt.Sprintf("; did you mean %s, which is %d (%s)?", near, e.Code, e.Name)
-}
-
-// visible writes out what a terminal would obey, or an event's text could hide behind: control characters, and those that
-// turn the direction of text.
-func visible(text string) string {
-	var b strings.Builder
-
-	for _, r := range text {
-		if r == '\n' || unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			fmt.Fprintf(&b, "\\u%04x", r)
-		}
-	}
-
-	return b.String()
 }

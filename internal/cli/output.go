@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -55,7 +56,7 @@ func complete(cmd *cobra.Command, flag string, values []string) {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(escaping{w})
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 
@@ -68,11 +69,28 @@ func writeJSON(w io.Writer, v any) error {
 
 func writeYAML(w io.Writer, v any) error {
 	text, err := yaml.MarshalWithOptions(v, yaml.IndentSequence(true))
+	if err == nil && harmful(string(text)) { // which the encoder leaves as it is, and so do we where it does no harm
+		text, err = yaml.MarshalWithOptions(v, yaml.IndentSequence(true), yaml.CustomMarshaler[string](quoteYAML))
+	}
+
 	if err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
 
+	if harmful(string(text)) { // still: in a key, which is nobody's value
+		return write(w, visible(string(text)))
+	}
+
 	return write(w, string(text))
+}
+
+// quoteYAML puts a text that would do harm into double quotes, in which it is written as escapes.
+func quoteYAML(text string) ([]byte, error) {
+	if harmful(text) {
+		return []byte(strconv.Quote(text)), nil
+	}
+
+	return yaml.Marshal(text) //nolint:wrapcheck // by the encoder itself
 }
 
 func write(w io.Writer, text string) error {
@@ -87,6 +105,8 @@ func write(w io.Writer, text string) error {
 type colour string
 
 const (
+	escape = "\x1b" // begins each
+
 	bold   colour = "\x1b[1m"
 	red    colour = "\x1b[31m"
 	green  colour = "\x1b[32m"
@@ -113,7 +133,10 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// paint makes a part of a line.
 func (p painter) paint(c colour, text string) string {
+	text = visibleLine(text)
+
 	if !p || c == "" {
 		return text
 	}
@@ -137,7 +160,7 @@ func table(rows [][]cell, p painter) string {
 				widths = append(widths, 0)
 			}
 
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+			widths[i] = max(widths[i], utf8.RuneCountInString(visibleLine(c.text)))
 		}
 	}
 
@@ -150,7 +173,7 @@ func table(rows [][]cell, p painter) string {
 			line.WriteString(p.paint(c.colour, c.text))
 
 			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2)) //nolint:mnd // the gap
+				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(visibleLine(c.text))+2)) //nolint:mnd // the gap
 			}
 		}
 

@@ -108,7 +108,7 @@ func runPipe(ctx context.Context, w *world, f *pipeFlags) error {
 	}
 
 	if !f.quiet {
-		fmt.Fprintf(w.err, "enricher: %s\n", p.totals()) //nolint:errcheck // there is nowhere else to say it
+		w.tell(p.totals())
 	}
 
 	if f.strict && p.counts[enrich.Malformed] > 0 && (err == nil || onlyUnread(err)) {
@@ -316,7 +316,7 @@ func (p *pipe) bury(l line, reason, detail string) error {
 func writeJSONString(w *bufio.Writer, text []byte) {
 	var piece bytes.Buffer
 
-	enc := json.NewEncoder(&piece)
+	enc := json.NewEncoder(escaping{&piece})
 	enc.SetEscapeHTML(false)
 
 	_ = w.WriteByte('"')

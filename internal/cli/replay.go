@@ -236,7 +236,7 @@ func records(n int64) string {
 
 // ask puts a question on the terminal; anything but yes is no. An interrupt ends the waiting.
 func (w *world) ask(ctx context.Context, question string) (bool, error) {
-	if err := write(w.err, question+" [y/N] "); err != nil {
+	if err := write(w.err, visibleLine(question)+" [y/N] "); err != nil {
 		return false, err
 	}
 
@@ -266,7 +266,9 @@ func (w *world) reportReplay(rep *replay.Report, f *replayFlags) error {
 		return writeJSON(w.out, rep)
 	}
 
-	return write(w.out, replaySummary(rep, w.painter(w.out)))
+	p := w.painter(w.out)
+
+	return p.show(w.out, replaySummary(rep, p))
 }
 
 // showReplay masks reasons, which anybody may have written into the letters' headers.

@@ -100,7 +100,8 @@ func (w *world) report(ctx context.Context, f *reportFlags, last bool) error {
 	case asHTML:
 		err = traffic.WritePage(out, rep, now)
 	default:
-		err = write(out, reportTables(rep, w.painter(out)))
+		p := w.painter(out)
+		err = p.show(out, reportTables(rep, p))
 	}
 
 	if err == nil && f.file != "" {
@@ -230,7 +231,7 @@ func (l *progressLine) show(done, total int64) {
 	l.painted, l.shown = time.Now(), true
 	full := int(min(scaled(done, total), barWidth))
 	bar := l.p.paint(green, strings.Repeat("█", full)) + l.p.paint(faint, strings.Repeat("░", barWidth-full))
-	_ = write(l.w.err, fmt.Sprintf("\r\x1b[K%s %s of %s %s", bar, thousands(done), thousands(total), l.what)) // a view that cannot be shown is no failure
+	_ = write(l.w.err, fmt.Sprintf("\r\x1b[K%s %s of %s %s", bar, thousands(done), thousands(total), visibleLine(l.what))) // a view that cannot be shown is no failure
 }
 
 // clear takes the line away again.
@@ -305,7 +306,7 @@ func reportUnknown(rep *traffic.Report, p painter) string {
 	b.WriteString(p.paint(bold, title) + "\n")
 
 	for _, u := range rep.Unknown {
-		fmt.Fprintf(&b, "%s  %s, %s (%s)\n  %s\n", p.paint(yellow, cmp.Or(u.Text, "(not said)")), thousands(u.Events), share(u.Events, rep.Events), u.Reason,
+		fmt.Fprintf(&b, "%s  %s, %s (%s)\n  %s\n", p.paint(yellow, cmp.Or(u.Text, "(not said)")), thousands(u.Events), share(u.Events, rep.Events), visibleLine(u.Reason),
 			p.paint(faint, u.Sample))
 	}
 

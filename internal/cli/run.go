@@ -139,7 +139,7 @@ func (w *world) logger(cfg config.Log) *zap.Logger {
 		level = zapcore.InfoLevel // the configuration has been checked; this is for its zero value
 	}
 
-	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(w.err)), level))
+	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(escaping{w.err})), level))
 }
 
 func jsonLog() zapcore.EncoderConfig {

@@ -116,7 +116,8 @@ func runTest(w *world, f *testFlags, args []string) error {
 	if f.out.value == asJSON {
 		err = writeJSON(w.out, report)
 	} else {
-		err = write(w.out, report.text(w.painter(w.out), f))
+		p := w.painter(w.out)
+		err = p.show(w.out, report.text(p, f))
 	}
 
 	if err == nil && report.Failed > 0 {
@@ -239,7 +240,7 @@ func (r *testReport) text(p painter, f *testFlags) string {
 		case !t.OK:
 			fmt.Fprintf(&b, "%s %s  %s\n%s\n", p.paint(red, "FAIL"), p.paint(bold, t.Name), where, t.details(p, f))
 		case f.verbose:
-			fmt.Fprintf(&b, "%s   %s  %s\n", p.paint(green, "ok"), t.Name, where)
+			fmt.Fprintf(&b, "%s   %s  %s\n", p.paint(green, "ok"), visibleLine(t.Name), where)
 		}
 	}
 
@@ -263,16 +264,16 @@ func (t *tested) details(p painter, f *testFlags) string {
 	var b strings.Builder
 
 	for _, m := range t.Mismatches {
-		fmt.Fprintf(&b, "  %s %s\n", m.What, p.paint(faint, fmt.Sprintf("(line %d)", m.Line)))
+		fmt.Fprintf(&b, "  %s %s\n", visibleLine(m.What), p.paint(faint, fmt.Sprintf("(line %d)", m.Line)))
 		fmt.Fprintf(&b, "    want %s\n    got  %s\n", p.paint(green, orAbsent(m.Want)), p.paint(red, orAbsent(m.Got)))
 
 		if m.Note != "" {
-			fmt.Fprintf(&b, "    %s\n", m.Note)
+			fmt.Fprintf(&b, "    %s\n", visibleLine(m.Note))
 		}
 	}
 
 	if command := explainCommand(t.from, f, t.show); command != "" {
-		fmt.Fprintf(&b, "  to see why: %s\n", command)
+		fmt.Fprintf(&b, "  to see why: %s\n", visibleLine(command))
 	}
 
 	return b.String()
