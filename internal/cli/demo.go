@@ -72,10 +72,10 @@ called. It ends when nothing waits any more. -o json has then also
   enricher demo -o json | jq .conserved`,
 		Args: arguments(0, 0, "no arguments"),
 	}
-	cmd.Flags().IntVar(&f.events, "events", demoEvents, "how many events; with --for: at most, no limit if not given")
+	decimalFlag(cmd, &f.events, "events", demoEvents, "how many events; with --for: at most, no limit if not given")
 	cmd.Flags().DurationVar(&f.duration, "for", 0, "how long to produce events, such as 30s")
-	cmd.Flags().IntVar(&f.rate, "rate", 0, "events per second (default as fast as it goes; with --for 2000)")
-	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the same seed gives the same events")
+	decimalFlag(cmd, &f.rate, "rate", 0, "events per second (default as fast as it goes; with --for 2000)")
+	decimalFlag(cmd, &f.seed, "seed", 1, "the same seed gives the same events")
 	cmd.Flags().BoolVar(&f.retry, "retry", false, "show the retry loop (1000 calls, 200 a second)")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address for /livez, /readyz, /metrics and, on a loopback address, the status page, such as 127.0.0.1:8080")
 	cmd.Flags().BoolVar(&f.open, "open", false, "open the status page in the browser (on 127.0.0.1 and a free port, unless --listen says where)")

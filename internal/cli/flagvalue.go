@@ -13,6 +13,33 @@ import (
 	"github.com/callstream/enricher/internal/kafkatool"
 )
 
+// decimal is the value of a flag that is a whole number, as people write it: to pflag 017 is 15, and 0x10 a number.
+type decimal[T int | int64 | uint64] struct{ to *T }
+
+// decimalFlag adds such a flag.
+func decimalFlag[T int | int64 | uint64](cmd *cobra.Command, to *T, name string, otherwise T, usage string) {
+	*to = otherwise
+	cmd.Flags().Var(decimal[T]{to}, name, usage)
+}
+
+func (d decimal[T]) String() string { return fmt.Sprint(*d.to) }
+func (d decimal[T]) Type() string   { return fmt.Sprintf("%T", *d.to) }
+
+func (d decimal[T]) Set(text string) error {
+	var err error
+
+	switch to := any(d.to).(type) {
+	case *int:
+		*to, err = strconv.Atoi(text)
+	case *int64:
+		*to, err = strconv.ParseInt(text, 10, 64)
+	case *uint64:
+		*to, err = strconv.ParseUint(text, 10, 64)
+	}
+
+	return err //nolint:wrapcheck // badValue says it in words
+}
+
 // badValue says what a flag wants, where pflag says what the parser of Go's library did. Flags with a closed list say it
 // themselves.
 func badValue(err *pflag.InvalidValueError) error {
