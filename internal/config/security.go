@@ -191,7 +191,7 @@ func (v *validator) oauth(s *SASL) {
 
 	if u, err := url.Parse(s.OAuth.TokenURL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		v.bad(section+"token_url", "%s is not an https address without a user; http would show the secret, and is for 127.0.0.1, [::1] and localhost alone",
-			v.show(section+"token_url", s.OAuth.TokenURL))
+			v.show(section+"token_url", withoutUser(s.OAuth.TokenURL)))
 	}
 
 	v.required(section+"client_id", s.OAuth.ClientID, "with oauth.token_url")
@@ -200,6 +200,21 @@ func (v *validator) oauth(s *SASL) {
 	if slices.Contains(s.OAuth.Scopes, "") {
 		v.bad(section+"scopes", "has an empty scope")
 	}
+}
+
+// withoutUser hides all that may be the user and the password of an address, be it well-formed or not.
+func withoutUser(address string) string {
+	at := strings.LastIndex(address, "@")
+	if at < 0 {
+		return address
+	}
+
+	scheme, _, _ := strings.Cut(address[:at], "://")
+	if scheme != "http" && scheme != "https" { // it may be part of a password
+		return masked + address[at:]
+	}
+
+	return scheme + "://" + masked + address[at:]
 }
 
 func (v *validator) required(path, value, when string) {

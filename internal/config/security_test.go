@@ -119,6 +119,30 @@ func TestMistakesDoNotQuoteSecrets(t *testing.T) {
 	require.ErrorContains(t, err, `in "${e"`)
 }
 
+// What may be a password in an address that is refused is not said, also if the address is none.
+func TestMistakesDoNotQuoteUsersOfAddresses(t *testing.T) {
+	t.Parallel()
+
+	for address, want := range map[string]string{
+		"https://user:hunter2@idp/token":      `"https://***@idp/token"`,
+		"https://hunter2@idp/token":           `"https://***@idp/token"`,
+		"http://user:hunter2@idp/token":       `"http://***@idp/token"`,
+		"https://user:hunter2//x@y@idp/token": `"https://***@idp/token"`,
+		"https://user:hunter2%zz@idp/token":   `"https://***@idp/token"`,
+		"https:///user:hunter2@idp/token":     `"https://***@idp/token"`,
+		"https:user:hunter2@idp/token":        `"***@idp/token"`,
+		"user:hunter2@idp/token":              `"***@idp/token"`,
+		"user:hunter2://x@idp/token":          `"***@idp/token"`,
+		"ftp://user:hunter2@idp/token":        `"***@idp/token"`,
+		"http://idp/token":                    `"http://idp/token"`,
+		"https://%zz/token":                   `"https://%zz/token"`,
+	} {
+		_, err := parseIn(t, "", fmt.Sprintf("  sasl: {mechanism: oauthbearer, oauth: {token_url: %q, client_id: c, client_secret_file: s}}\n", address))
+		require.ErrorContains(t, err, "kafka.sasl.oauth.token_url: "+want+" is not an https address without a user; http would show the secret", address)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
 // A default stands in the file, and so does a secret that is one.
 func TestDefaultIsNoSecret(t *testing.T) {
 	t.Parallel()
