@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -33,6 +34,8 @@ type Page struct {
 
 // MaxEvent is the largest event that is explained, in bytes.
 const MaxEvent = 1 << 20
+
+const formType = "application/x-www-form-urlencoded"
 
 // maxForm bounds a pasted event as a form sends it, where a byte takes up to three.
 const maxForm = 3*MaxEvent + 1024
@@ -159,6 +162,11 @@ func (h *handlers) page(w http.ResponseWriter, r *http.Request) {
 
 // explainOnPage takes the event that was pasted into the page's form. No script is needed for it.
 func (h *handlers) explainOnPage(w http.ResponseWriter, r *http.Request) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != formType {
+		// To ParseForm it would be a form without fields, and an event that is empty would be explained.
+		http.Error(w, "refused: want a form, "+formType+"; /api/explain takes an event as it is", http.StatusUnsupportedMediaType)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	err := r.ParseForm()
 	event := r.PostForm.Get("event")

@@ -254,6 +254,19 @@ func TestExplain(t *testing.T) {
 	require.Contains(t, got.body, `role="alert"`)
 }
 
+// What is no form has no field that could be explained.
+func TestExplainOnPageWantsAForm(t *testing.T) {
+	s := serve(t, ops.Page{Source: made{}})
+	for _, kind := range []string{"multipart/form-data; boundary=x", "application/json", "text/plain", "", "a/b/c"} {
+		got := s.post("/", pasted("{}"), "Content-Type", kind)
+		require.Equal(t, http.StatusUnsupportedMediaType, got.code, kind)
+		require.Equal(t, "refused: want a form, "+form+"; /api/explain takes an event as it is\n", got.body)
+		require.JSONEq(t, `{"saw":"{}"}`, s.post("/api/explain", "{}", "Content-Type", kind).body, "an event has no type")
+	}
+	require.JSONEq(t, `{"saw":"a=b"}`, s.post("/api/explain", "a=b", "Content-Type", form).body, "nor is it a form here")
+	require.Contains(t, s.post("/", pasted("{}"), "Content-Type", "Application/X-WWW-Form-Urlencoded; charset=utf-8").body, "<pre>saw {}</pre>")
+}
+
 func TestConfig(t *testing.T) {
 	s := serve(t, ops.Page{Source: made{}})
 	require.Equal(t, "kafka: {password: '***'}\n", s.get("/api/config").body)
