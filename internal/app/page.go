@@ -5,6 +5,7 @@ import (
 
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/ops"
+	"github.com/callstream/enricher/internal/pipeline"
 	"github.com/callstream/enricher/internal/privacy"
 	"github.com/callstream/enricher/pkg/enrich"
 )
@@ -28,6 +29,9 @@ func (a *App) sampler() func(event []byte) string {
 // masked shows what an explanation quotes of the event as the policy has it.
 func masked(x *enrich.Explanation, show privacy.Policy) {
 	x.Detail = show.Text(x.Detail)
+	if !show.Reveal && x.Entry == nil && x.Code != nil && pipeline.LongCode(*x.Code) {
+		x.Code = nil
+	}
 	for i := range x.Facts {
 		x.Facts[i].Raw = string(show.JSON([]byte(x.Facts[i].Raw)))
 	}

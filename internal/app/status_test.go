@@ -220,6 +220,11 @@ func TestPageMasksNumbers(t *testing.T) {
 			require.Equal(t, reveal, strings.Contains(text, "5555550100"), "%s %s", name, text)
 			require.Equal(t, reveal, strings.Contains(text, "alice"), "%s %s", name, text)
 		}
+		const code = "1777777010" // fits into a code, and is known for none
+		require.Equal(t, reveal, strings.Contains(r.page("/api/explain", `{"HangupCauseCode":"`+code+`"}`), code))
+		produce(t, brokers, `{"HangupCauseCode":`+code+`}`)
+		r.until("it is counted", func() bool { return r.status().OtherCodes == 1 })
+		require.NotContains(t, r.page("/", "")+r.page("/api/status?view=1", ""), code, "what is counted by code is of few")
 		require.NoError(t, r.stop())
 	}
 }

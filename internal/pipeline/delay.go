@@ -36,6 +36,13 @@ type delay struct {
 	dueDrops []string // the same of a due one
 }
 
+// release implements handler.
+func (d *delay) release() {
+	d.parser = retry.Parser{}
+	clear(d.add[:cap(d.add)])
+	clear(d.marks[:cap(d.marks)])
+}
+
 func newDelay(w *worker) *delay {
 	d := &delay{
 		worker: w, late: w.p.Metrics.late.WithLabelValues(w.part.Topic),

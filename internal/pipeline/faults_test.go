@@ -479,6 +479,33 @@ func TestLimitLoweredWhileRunning(t *testing.T) {
 	})
 }
 
+// A few kilobytes may unpack to an event that is too large for all topics. It is not read: a form of escapes takes many times
+// its size as JSON.
+func TestEventThatNoTopicTakesIsNotRead(t *testing.T) {
+	both(t, func(t *testing.T, exactly bool) {
+		c := kafkatest.StartFake(t, kfake.SeedTopics(1, "in", "out", "dead", "retry"))
+		w := worldOf(t, c.ListenAddrs())
+		w.cfg.ExactlyOnce = exactly
+		const size = 60 << 20
+		cl := w.client(kgo.DefaultProduceTopic("in"), kgo.ProducerBatchCompression(kgo.ZstdCompression()), kgo.ProducerBatchMaxBytes(size+1<<10), kgo.BrokerMaxWriteBytes(2*size))
+		large := "HangupCauseCode=3010&a=" + strings.Repeat("%01", size/3-100)
+		for _, value := range []string{busy, large, busy} {
+			require.NoError(t, cl.ProduceSync(t.Context(), kgo.StringRecord(value)).FirstErr())
+		}
+		f := w.start(w.cfg)
+		w.until("all committed", func() bool { return w.committed() == 3 })
+		require.NoError(t, f.stop())
+		totals := f.Ledger.Totals()
+		require.True(t, totals.Conserved())
+		require.EqualValues(t, 2, totals.Output)
+		require.EqualValues(t, 1, totals.Outcomes["malformed"])
+		dead := w.read("dead", 1)
+		require.Equal(t, "output_too_large", header(dead[0], "dlq-reason"))
+		require.Equal(t, "value", header(dead[0], "dlq-omitted"))
+		require.Equal(t, fmt.Sprintf("%d bytes; topic \"out\" takes 1048588 (max.message.bytes), and no topic takes more", len(large)), header(dead[0], "dlq-error"))
+	})
+}
+
 // An event that was enriched before gets its object and its headers anew; a header that does
 // not apply any more goes, and the others stay in their order.
 func TestEnrichedAgain(t *testing.T) {

@@ -39,6 +39,11 @@ func (f *filter) record(rec *recordbatch.Record) (until int64, err error) {
 	if rec.Names&f.attempt != 0 {
 		f.raw.HeaderAttempt = attemptHeader(rec.Headers)
 	}
+	if len(rec.Value) > usualEvent {
+		if t := f.roomiest(); len(rec.Value) > t.maxRecord {
+			return 0, f.unread(rec, t)
+		}
+	}
 	f.rules.Enricher.Enrich(&f.raw, &f.result)
 	f.outgoing(rec)
 	if err := f.place(rec); err != nil {
@@ -50,6 +55,48 @@ func (f *filter) record(rec *recordbatch.Record) (until int64, err error) {
 	}
 	return 0, nil
 }
+
+// usualEvent is beyond what any event has, in bytes. A longer one that no topic takes is not read, for which it might take its
+// size several times: a few kilobytes that unpack to sixty megabytes would end the process, and the next one too.
+const usualEvent = 4 << 20
+
+// roomiest is the topic that takes the largest records, of those that events go to.
+func (f *filter) roomiest() *target {
+	most := f.p.output
+	for _, t := range f.rules.routes {
+		if t.maxRecord > most.maxRecord {
+			most = t
+		}
+	}
+	return most
+}
+
+// unread puts an event aside that no topic takes.
+func (f *filter) unread(rec *recordbatch.Record, most *target) error {
+	f.result.Release()
+	f.result.Outcome, f.result.Reason = enrich.Malformed, enrich.OutputTooLarge
+	why := fmt.Sprintf("%d bytes; topic %q takes %d (max.message.bytes), and no topic takes more", len(rec.Value), most.topic, most.maxRecord)
+	if err := f.deadLetter(rec, string(enrich.OutputTooLarge), why); err != nil {
+		return err
+	}
+	f.tally.event(&f.result)
+	return nil
+}
+
+// release implements handler.
+func (f *filter) release() {
+	f.result.Release()
+	f.raw, f.order, f.redial = enrich.Record{}, retry.Order{}, broker.Record{}
+	clear(f.add[:cap(f.add)])
+	clear(f.extra[:cap(f.extra)])
+	clear(f.marks[:cap(f.marks)])
+	if cap(f.value) > usualValue {
+		f.value = nil
+	}
+}
+
+// usualValue is how long a value may be, in bytes, for its memory to be kept.
+const usualValue = 64 << 10
 
 // outgoing fills out from the record and what became of it.
 func (f *filter) outgoing(rec *recordbatch.Record) {

@@ -87,6 +87,10 @@ func (a *Account) add(b *Account) {
 // sends random codes must not fill the memory, or the metrics.
 const maxCodes = 512
 
+// LongCode tells whether a code that the catalog does not know is not counted by itself nor shown: with seven digits or more it
+// may be a telephone number, in a field that was taken for the code's.
+func LongCode(code int32) bool { return code >= 1_000_000 || code <= -1_000_000 }
+
 func newLedger(tiers []retry.Tier) *Ledger {
 	l := &Ledger{
 		partitions: map[broker.TopicPartition]*Account{}, acked: map[string]*atomic.Int64{}, reasons: map[string]int64{}, codes: map[int32]int64{},
@@ -130,7 +134,7 @@ type Totals struct {
 	Acked      map[string]int64 // by topic
 	Reasons    map[string]int64
 	Codes      map[int32]int64
-	OtherCodes int64 // events whose code came after maxCodes others
+	OtherCodes int64 // events whose code came after maxCodes others, or is a LongCode
 	Tiers      []TierCount
 	GaveUp     map[string]int64 // records handed to the topic of calls that are given up, by reason
 }
@@ -212,13 +216,14 @@ func (t Totals) String() string {
 // tally is a worker's own count of one chunk, added to the ledger at its end: shared
 // counters for each event would cost more than looking its code up.
 type tally struct {
-	account  Account
-	replaced int64
-	routes   []int64
-	reasons  map[string]int64
-	codes    map[int32]int64
-	tiers    []int64
-	gaveUp   map[retry.Reason]int64
+	account   Account
+	replaced  int64
+	longCodes int64
+	routes    []int64
+	reasons   map[string]int64
+	codes     map[int32]int64
+	tiers     []int64
+	gaveUp    map[retry.Reason]int64
 	// counts is in front of codes, so that most events touch no map. A code that meets another in its
 	// place sends that one's count there.
 	counts [256]codeCount
@@ -248,6 +253,10 @@ func (t *tally) event(res *enrich.Result) {
 		t.replaced++
 	}
 	if !res.HasCode {
+		return
+	}
+	if res.Outcome == enrich.UnknownCode && LongCode(res.Code) {
+		t.longCodes++
 		return
 	}
 	c := &t.counts[uint32(res.Code)*0x9E3779B1>>24] //nolint:gosec // a hash
@@ -303,8 +312,9 @@ func (t *tally) flush(l *Ledger, tp broker.TopicPartition, copies []*atomic.Int6
 			l.otherCodes += n
 		}
 	}
+	l.otherCodes += t.longCodes
 	l.mu.Unlock()
-	t.account, t.replaced = Account{}, 0
+	t.account, t.replaced, t.longCodes = Account{}, 0, 0
 	clear(t.routes)
 	clear(t.tiers)
 	clear(t.gaveUp)

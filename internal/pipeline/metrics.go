@@ -105,7 +105,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(places, a.GaveUp, tp.Topic, number, "gave_up")
 		counter(places, a.Cancelled, tp.Topic, number, "cancelled")
 	}
-	codes := desc("events_by_code_total", "Events by hangup-cause code; codes beyond the first 512 different ones count as other.", "code")
+	codes := desc("events_by_code_total", "Events by hangup-cause code; codes beyond the first 512 different ones, and unknown ones of seven digits or more, count as other.", "code")
 	for code, n := range t.Codes {
 		counter(codes, n, strconv.Itoa(int(code)))
 	}

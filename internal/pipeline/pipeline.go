@@ -132,7 +132,7 @@ type Pipeline struct {
 	rules       atomic.Pointer[rules] // nil before prepare is done
 	prepared    chan struct{}         // closed when it is
 	turn        *turnstile            // between the workers' batches and the cuts
-	unpackers   unpackers
+	unpacker    *unpacker
 	txn         *broker.Transaction // nil: at least once
 	producer    *broker.Producer
 	output      *target
@@ -159,7 +159,7 @@ type Pipeline struct {
 // New prepares a pipeline.
 func New(cfg Config, client *broker.Client, log *zap.Logger) *Pipeline {
 	p := &Pipeline{
-		cfg: cfg, client: client, log: log, prepared: make(chan struct{}), turn: newTurnstile(), unpackers: make(unpackers, idleUnpackers),
+		cfg: cfg, client: client, log: log, prepared: make(chan struct{}), turn: newTurnstile(), unpacker: newUnpacker(),
 		targets: map[string]*target{}, Metrics: newMetrics(),
 	}
 	var tiers []retry.Tier

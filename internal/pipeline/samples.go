@@ -22,7 +22,7 @@ type samples struct {
 // take keeps an event with an unknown code, if it is the first with that code. Mostly it is not, and then it costs a
 // look-up without a lock.
 func (s *samples) take(res *enrich.Result) {
-	if s.show == nil || s.has(res.Code) {
+	if s.show == nil || LongCode(res.Code) || s.has(res.Code) {
 		return
 	}
 	shown := s.show(res.AppendValue(nil))

@@ -38,6 +38,8 @@ type handler interface {
 	// record takes a record to the one place it belongs. If it has to wait, nothing is done, and
 	// until says when to come again, in milliseconds since the epoch; else it is 0.
 	record(rec *recordbatch.Record) (until int64, err error)
+	// release lets go of the records, whose memory is another batch's from then on.
+	release()
 }
 
 // hold is where a partition waits, and for what.
@@ -197,47 +199,14 @@ type unreadableError struct{ cause error }
 
 func (e *unreadableError) Error() string { return e.cause.Error() }
 
-// unpacker is what one compressed batch needs while it is worked through.
-type unpacker struct {
-	decompressor *recordbatch.Decompressor
-	inflated     []byte
-}
-
-// unpackers is a small stock of them. Few workers are in the midst of a batch at one time, and with a
-// thousand partitions one for each would be gigabytes.
-type unpackers chan *unpacker
-
-const idleUnpackers = 4
-
-func (s unpackers) take() *unpacker {
-	select {
-	case u := <-s:
-		return u
-	default:
-		return &unpacker{decompressor: recordbatch.NewDecompressor(0)}
-	}
-}
-
-func (s unpackers) put(u *unpacker) {
-	select {
-	case s <- u:
-	default:
-	}
-}
-
 // batch hands the records of one batch from an offset on to the handler.
 func (w *worker) batch(b *recordbatch.Batch, from int64) error {
-	records := b.Payload
-	if b.Codec() != recordbatch.None {
-		u := w.p.unpackers.take()
-		defer w.p.unpackers.put(u)
-		var err error
-		if u.inflated, err = u.decompressor.Decompress(b.Codec(), b.Payload, u.inflated[:0]); err != nil {
-			return &unreadableError{err}
-		}
-		records = u.inflated
+	batch, err := w.p.unpacker.unpack(w.s.work, b)
+	if err != nil {
+		return err
 	}
-	w.reader.Reset(b, records)
+	defer w.release(batch)
+	w.reader.Reset(b, batch.records)
 	rec := &w.rec
 	for w.reader.Next(rec) {
 		if rec.Offset < from {
@@ -256,6 +225,13 @@ func (w *worker) batch(b *recordbatch.Batch, from int64) error {
 		return &unreadableError{err}
 	}
 	return nil
+}
+
+// release gives a batch back. A worker may wait long for the next one, and what it pointed to would stay in memory.
+func (w *worker) release(batch unpacked) {
+	w.handler.release()
+	w.reader, w.rec, w.out = recordbatch.Reader{}, recordbatch.Record{}, broker.Record{}
+	w.p.unpacker.release(batch)
 }
 
 // append hands what was made of a record to a topic.

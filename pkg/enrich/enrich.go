@@ -74,6 +74,21 @@ type Result struct {
 	scratch scratch
 }
 
+// Release lets go of the last event: nothing of r lies in its bytes any more, and r keeps no more memory for the next one than
+// usual events need. A Result that is used for one event after the other need not be released between them.
+func (r *Result) Release() {
+	r.reset()
+	clear(r.Headers[:cap(r.Headers)])
+
+	s := &r.scratch
+	if s.doc.Size()+cap(s.text)+cap(s.form)+cap(s.object)+cap(s.rest)+cap(s.codeText)+cap(s.retryID.event) > keptScratch {
+		*s = scratch{}
+	}
+}
+
+// keptScratch is how much memory a released Result keeps, in bytes. Events have some hundred to some thousand.
+const keptScratch = 64 << 10
+
 // Len is the length of the new value in bytes.
 func (r *Result) Len() int { return len(r.Value[0]) + len(r.Value[1]) + len(r.Value[2]) }
 

@@ -201,6 +201,39 @@ func taken(e *enrich.Enricher, text string) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
+// A Result that has been released has nothing of a large event any more, and works as before.
+func TestReleasedResultIsSmall(t *testing.T) {
+	e := newEnricher(t)
+
+	var res enrich.Result
+
+	heap := func() uint64 {
+		var m runtime.MemStats
+
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+
+		return m.HeapAlloc
+	}
+	before := heap()
+
+	for _, large := range []func() string{
+		func() string { return "HangupCauseCode=10&a=" + strings.Repeat("%01", 4<<20) },
+		func() string { return `{"a":"` + strings.Repeat("x", 16<<20) + `","HangupCauseCode":"10"}` },
+	} {
+		e.Enrich(&enrich.Record{Value: []byte(large())}, &res)
+		require.Equal(t, enrich.Enriched, res.Outcome)
+		res.Release()
+		require.Equal(t, enrich.Result{}.Value, res.Value)
+		require.Nil(t, res.Entry)
+		require.Less(t, heap(), before+1<<20)
+	}
+
+	e.Enrich(&enrich.Record{Value: []byte(`{"HangupCauseCode":"10"}`)}, &res)
+	require.Equal(t, enrich.Enriched, res.Outcome)
+	runtime.KeepAlive(&res)
+}
+
 // FuzzJSONTexts begins with the table, and holds both readers to each other within an event.
 func FuzzJSONTexts(f *testing.F) {
 	for _, tt := range jsonTexts(f) {

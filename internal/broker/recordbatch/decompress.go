@@ -27,7 +27,8 @@ type Decompressor struct {
 }
 
 // NewDecompressor makes one that refuses batches of more than limit bytes after
-// decompression; 0 or less stands for DefaultMaxDecompressed.
+// decompression; 0 or less stands for DefaultMaxDecompressed. With less than that it may also refuse zstd
+// frames that declare a window beyond the limit, no size, and twice as many blocks as would fit.
 func NewDecompressor(limit int) *Decompressor {
 	if limit <= 0 {
 		limit = DefaultMaxDecompressed
@@ -284,9 +285,13 @@ func (d *Decompressor) decompressZstd(src, dst []byte) ([]byte, error) {
 		var h zstd.Header
 		frame, rest := src, []byte(nil)
 		if h.Decode(src) == nil { // else the decoder will say what is wrong
-			frame, rest = cutFrame(&h, src)
+			var blocks int
+			frame, rest, blocks = cutFrame(&h, src)
 			if err := d.zstdHeader(&h, len(frame), len(dst)); err != nil {
 				return nil, err
+			}
+			if h.WindowSize > uint64(d.limit) && !h.HasFCS && d.limit < DefaultMaxDecompressed && blocks*zstdBlock > 2*d.limit { //nolint:gosec,mnd // positive; they are seldom full
+				return nil, errOverLimit // it may not be, but the wide decoder could unpack far more before that is known
 			}
 			if h.HasFCS && len(dst) > 0 {
 				dst = d.room(dst, int(h.FrameContentSize)) //nolint:gosec // below the limit
@@ -312,9 +317,9 @@ func (d *Decompressor) zstdFrame(wide bool, frame, dst []byte) ([]byte, error) {
 	return out, err //nolint:wrapcheck // Decompress wraps
 }
 
-// cutFrame finds the end of the frame at the start of src by the sizes of its blocks (RFC 8878, 3.1.1). If it is
+// cutFrame finds the end of the frame at the start of src by the sizes of its blocks (RFC 8878, 3.1.1), and counts them. If it is
 // cut off or broken it is all of src: the decoder will say so.
-func cutFrame(h *zstd.Header, src []byte) (frame, rest []byte) {
+func cutFrame(h *zstd.Header, src []byte) (frame, rest []byte, blocks int) {
 	const (
 		blockHeader = 3
 		repeated    = 1 // the type of a block that has one byte, to be repeated
@@ -326,8 +331,9 @@ func cutFrame(h *zstd.Header, src []byte) (frame, rest []byte) {
 	} else {
 		for last := false; !last; {
 			if len(src) < at+blockHeader {
-				return src, nil
+				return src, nil, blocks
 			}
+			blocks++
 			head := uint32(src[at]) | uint32(src[at+1])<<8 | uint32(src[at+2])<<16
 			size := int(head >> 3) //nolint:mnd // below the bits for last and type
 			if head>>1&3 == repeated {
@@ -341,9 +347,9 @@ func cutFrame(h *zstd.Header, src []byte) (frame, rest []byte) {
 		}
 	}
 	if at > len(src) {
-		return src, nil
+		return src, nil, blocks
 	}
-	return src[:at], src[at:]
+	return src[:at], src[at:], blocks
 }
 
 // zstdHeader refuses a frame whose declared size is impossible or, behind what has been unpacked, over the limit,

@@ -120,6 +120,20 @@ func TestBombsCostNoMoreThanTheLimit(t *testing.T) {
 			})
 		}
 	}
+	t.Run("zstd, a wide window and no size", func(t *testing.T) {
+		var packed bytes.Buffer
+		w, err := zstd.NewWriter(&packed, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(128<<20))
+		require.NoError(t, err)
+		for range size >> 20 {
+			_, err = w.Write(make([]byte, 1<<20))
+			require.NoError(t, err)
+		}
+		require.NoError(t, w.Close())
+		took := allocated(func() { _, err = recordbatch.NewDecompressor(limit).Decompress(recordbatch.Zstd, packed.Bytes(), nil) })
+		var large *recordbatch.TooLargeError
+		require.ErrorAs(t, err, &large)
+		require.Less(t, took, uint64(8*limit))
+	})
 	t.Run("zstd, many frames without their size", func(t *testing.T) {
 		var one bytes.Buffer
 		w, err := zstd.NewWriter(&one, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))

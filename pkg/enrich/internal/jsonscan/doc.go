@@ -56,3 +56,6 @@ type Doc struct {
 	outer []uint64 // kinds of the containers around the current one: bit set for objects
 	key   []byte   // text of a key with escapes
 }
+
+// Size is about how many bytes d keeps for the next scan.
+func (d *Doc) Size() int { return 12*cap(d.Again) + 8*cap(d.marks) + 8*cap(d.outer) + cap(d.key) }
