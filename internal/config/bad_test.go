@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write what is generated instead of comp
 
 // source is a world with a few variables and files.
 func source() config.Source {
-	env := map[string]string{"EMPTY": "", "GROUP": "from-env", "YES": "true", "DEPTH": "7", "WAIT": "3s", "BINARY": "\xff", "INJECT": "x}, evil: {a: b"}
+	env := map[string]string{"EMPTY": "", "HOME": "/home", "GROUP": "from-env", "YES": "true", "DEPTH": "7", "WAIT": "3s", "BINARY": "\xff", "INJECT": "x}, evil: {a: b"}
 	files := map[string]string{"secret": "hunter 2\n", "binary": "\xff", "crlf": "value\r\n", "two": "a\nb\n\n"}
 
 	return config.Source{

@@ -14,6 +14,9 @@ import (
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+// alone is the whole of a value that comes from outside. An empty default says no more than none.
+var alone = regexp.MustCompile(`^\$\{(file:[^}]*|[A-Za-z_][A-Za-z0-9_]*(:-)?)\}$`)
+
 // expand replaces ${VAR}, ${VAR:-default} and ${file:PATH} in scalar values. It runs on
 // the parsed document, so that a value cannot bring keys or structure with it.
 func (c *Config) expand(src Source) strictyaml.Mistakes {
@@ -23,7 +26,7 @@ func (c *Config) expand(src Source) strictyaml.Mistakes {
 			c.secrets[path] = true
 		}
 
-		if isSecret(path) && err == nil && !secret && out != "" { // a default stands in the file as well
+		if isSecret(path) && err == nil && text != "" && !alone.MatchString(text) { // a default stands in the file as well
 			err = errLiteral
 		}
 
@@ -99,7 +102,7 @@ var (
 	errVariable = errors.New("is neither ${VAR}, ${VAR:-default} nor ${file:PATH}; write $${ for a literal ${")
 	errNested   = errors.New("has another ${ in its default, which is not looked at again: give a plain default, or none and set the variable")
 	errUnset    = errors.New("environment variable is not set; set it")
-	errLiteral  = errors.New("is a secret, which does not belong into the file itself: write ${file:PATH} or ${VAR}")
+	errLiteral  = errors.New("is a secret, which does not belong into the file itself, nor does a part of it: write ${file:PATH} or ${VAR} alone")
 	errNotText  = errors.New("is not UTF-8 text")
 )
 

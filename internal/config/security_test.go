@@ -86,17 +86,25 @@ func TestMistakesDoNotQuoteSecrets(t *testing.T) {
 	const literal = "is a secret, which does not belong into the file itself"
 
 	for text, want := range map[string]string{
-		`'hunter${2secret'`:    "no closing }; write $${ for a literal ${",
-		`'x${hunter2 secret}'`: "cannot fill in: ${…} is neither ${VAR}, ${VAR:-default} nor ${file:PATH}",
-		`'${hunter2:}'`:        "cannot fill in: ${…} is neither",
-		`'${NOT_THERE}'`:       "cannot fill in: NOT_THERE: environment variable is not set; set it",
-		`hunter2`:              literal,
-		`27182818`:             literal,
-		`1e27`:                 literal,
-		`[hunter2]`:            "found a list",
-		`['x${hunter2']`:       "no closing }",
-		`{a: 'x${hunter2'}`:    "no closing }",
-		`{a: hunter2}`:         "found a mapping",
+		`'hunter${2secret'`:       "no closing }; write $${ for a literal ${",
+		`'x${hunter2 secret}'`:    "cannot fill in: ${…} is neither ${VAR}, ${VAR:-default} nor ${file:PATH}",
+		`'${hunter2:}'`:           "cannot fill in: ${…} is neither",
+		`'${NOT_THERE}'`:          "cannot fill in: NOT_THERE: environment variable is not set; set it",
+		`hunter2`:                 literal,
+		`27182818`:                literal,
+		`1e27`:                    literal,
+		`'hunter2${HOME}'`:        literal,
+		`'${HOME}hunter2'`:        literal,
+		`'${HOME}${HOME}'`:        literal,
+		`'hunter2${file:secret}'`: literal,
+		`'${HOME:-hunter2}'`:      literal,
+		`'hunter2${EMPTY}'`:       literal,
+		`'$${hunter2}'`:           literal,
+		`"${HOME}\n"`:             literal,
+		`[hunter2]`:               "found a list",
+		`['x${hunter2']`:          "no closing }",
+		`{a: 'x${hunter2'}`:       "no closing }",
+		`{a: hunter2}`:            "found a mapping",
 	} {
 		for path, kafka := range map[string]string{
 			"kafka.sasl.password":            "  sasl: {mechanism: plain, username: u, password: %s}\n",
@@ -150,4 +158,8 @@ func TestDefaultIsNoSecret(t *testing.T) {
 	_, err := parseIn(t, "", `  sasl: {mechanism: plain, username: u, password: "${NONE:-hunter2}"}`+"\n")
 	require.ErrorContains(t, err, "kafka.sasl.password: is a secret, which does not belong into the file itself")
 	require.NotContains(t, err.Error(), "hunter2")
+
+	c, err := parseIn(t, "", `  sasl: {mechanism: plain, username: u, password: "${GROUP:-}"}`+"\n")
+	require.NoError(t, err, "an empty default has nothing of a secret")
+	require.Equal(t, config.Secret("from-env"), c.Kafka.SASL.Password)
 }
