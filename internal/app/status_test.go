@@ -220,6 +220,7 @@ func TestPageMasksNumbers(t *testing.T) {
 			require.Equal(t, reveal, strings.Contains(text, "5555550100"), "%s %s", name, text)
 			require.Equal(t, reveal, strings.Contains(text, "alice"), "%s %s", name, text)
 		}
+		require.Equal(t, reveal, strings.Contains(r.page("/api/explain", `{"HangupCauseCode":"15555550100","Direction":"outbound"}`), "5555550100"), "a code that is none, in what the rules saw")
 		const code = "1777777010" // fits into a code, and is known for none
 		require.Equal(t, reveal, strings.Contains(r.page("/api/explain", `{"HangupCauseCode":"`+code+`"}`), code))
 		produce(t, brokers, `{"HangupCauseCode":`+code+`}`)

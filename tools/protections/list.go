@@ -36,6 +36,11 @@ func fromBytes() []protection {
 		}
 		var again *lz4.Reader
 		func init() {`, "TestLZ4FramesKnowNothingOfEachOther"},
+		{"a window of zstd beyond the limit, on a first try", batches + "decompress.go", "d.limit < DefaultMaxDecompressed && blocks", "d.limit < 0 && blocks", "TestBombsCostNoMoreThanTheLimit"},
+		{"small batches in many partitions that unpack to very much", "internal/pipeline/unpack.go", "semaphore.NewWeighted(all)", "semaphore.NewWeighted(all << 20)", "TestUnpackedIsBoundedForAllWorkers"},
+		{"an event that no topic takes", "internal/pipeline/filter.go", "if len(rec.Value) > usualEvent {", never, "TestEventThatNoTopicTakesIsNotRead"},
+		{"what is left of a large event", "pkg/enrich/enrich.go", "cap(s.retryID.event) > keptScratch {", "cap(s.retryID.event) < 0 {", "TestReleasedResultIsSmall"},
+		{"batches that unpack to very much, in the verbs", "internal/topic/unpack.go", "recordbatch.NewDecompressor(recordbatch.DefaultMaxDecompressed)", "recordbatch.NewDecompressor(1 << 30)", some},
 		{"an answer to another request", "internal/broker/guard.go", "case id != want:", "case false:", "TestHostileAnswers"},
 		{"an answer of any size", "internal/broker/guard.go", "case n < 0 || n > most:", "case n < 0:", "TestHostileAnswers"},
 		{"an answer that was not asked for", "internal/broker/guard.go", "if len(g.pending) == 0 {", never, "TestAnswerThatNobodyAskedFor"},
@@ -107,6 +112,9 @@ func ofLogins() []protection {
 		{"a connection or login that never comes", "internal/login/login.go", "context.WithTimeout(ctx, d.Timeout())", "context.WithCancel(ctx)", "TestSilentDial"},
 		{"secrets in what is printed", "internal/config/security.go", "\treturn masked\n", "\treturn string(s)\n", "TestSecretIsNotPrinted"},
 		{"secrets in the file itself", "internal/config/expand.go", "if isSecret(path) && err == nil", "if false && isSecret(path) && err == nil", some},
+		{"phone numbers behind escapes", "internal/privacy/sample.go", "for range escapeDepth {", "for range 0 {", "TestNumbersBehindEscapes"},
+		{"phone numbers in the place of codes", "internal/pipeline/ledger.go", "if res.Outcome == enrich.UnknownCode && LongCode(res.Code) {", never, "./internal/app TestLogsHaveNothingOfEvents"},
+		{"what a terminal obeys", "internal/cli/visible.go", "func shows(r rune) bool { return r == '\\n' || unicode.IsPrint(r) }", "func shows(r rune) bool { return r == '\\n' || r >= 0 || unicode.IsPrint(r) }", some},
 		{"phone numbers and addresses in what people read", "internal/privacy/mask.go", "b.WriteString(mask(name, text[at[0]:at[1]]))", "b.WriteString(text[at[0]:at[1]])", "TestMask"},
 	}
 }

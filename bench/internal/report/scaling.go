@@ -128,7 +128,7 @@ For *R* events/s, with %d cores given to each process, %.0f %% of them to be use
 
 - processes = *R* × CPU per event ÷ (cores × use), and at least %d. One core does %s events/s with LZ4 in and out.
 - partitions = the larger of 2 × processes (so that work divides evenly after a failure) and *R* ÷ half of what one partition does (%s events/s, uncompressed)
-- memory of a process: the table above; `+"`limits.buffer_bytes`"+` (64 MiB) and 16 MiB of fetched answers bound what is buffered
+- memory of a process: the table above; `+"`limits.buffer_bytes`"+` (64 MiB), 16 MiB of fetched answers, and what batches unpack to (8 MiB for each processor, at least 32 MiB, or one batch of up to 64 MiB) bound what is buffered
 - network = *R* × %.0f B received and %.0f B sent for each event (LZ4, all that TCP carries); disks take what is sent %d times over
 - connections = processes × *B* × 2 for data (one for fetches, one for produce requests), and some for the group and metadata
 - transactions/s = processes ÷ `+"`limits.commit_interval`"+` (100 ms); markers/s = partitions ÷ `+"`limits.commit_interval`"+`, and again for dead letters and routes that are written to
