@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/callstream/enricher/internal/broker/recordbatch"
 	"github.com/callstream/enricher/internal/config"
 	"github.com/callstream/enricher/internal/login"
 )
@@ -25,6 +26,10 @@ const (
 	// metadataAge is how long a client believes what it knows of leaders: kgo's five seconds are long for
 	// someone who waits.
 	metadataAge = 250 * time.Millisecond
+	// maxAnswer bounds what a broker may send at once: kgo makes room for as much as it says, and for many times as much for
+	// what it says it has in it. A fetch has its first batch whole, however little was asked for, and 64 MiB is the most that a
+	// batch of this program has (limits.batch_bytes) and that one is unpacked to.
+	maxAnswer = recordbatch.DefaultMaxDecompressed + requestBytes
 )
 
 // Options are what a client needs to reach the cluster that a configuration names. It is the one
@@ -40,6 +45,7 @@ func Options(k config.Kafka) ([]kgo.Opt, error) {
 		kgo.ClientID(k.ClientID),
 		kgo.Dialer(dialer.DialContext),
 		kgo.MetadataMinAge(metadataAge),
+		kgo.BrokerMaxReadBytes(maxAnswer), kgo.FetchMaxBytes(requestBytes), // kgo wants no less of the one than of the other
 		kgo.DisableClientMetrics(), // a verb is short, and its end would wait for a last push of them
 	}, nil
 }

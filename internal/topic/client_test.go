@@ -2,6 +2,9 @@ package topic_test
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -106,4 +109,33 @@ func TestDialAndASilentBroker(t *testing.T) {
 
 	// What waits for the silent one ends now, and not when its time is over.
 	require.NoError(t, silent.Close())
+}
+
+// An answer that says it is larger than any may be is refused at its head. Else there would be room made for it, and the
+// wait for the rest of it.
+func TestDialRefusesAnAnswerThatIsTooLarge(t *testing.T) {
+	const size = 72<<20 + 1
+
+	liar, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, liar.Close()) })
+
+	go func() {
+		for {
+			conn, err := liar.Accept()
+			if err != nil {
+				return
+			}
+
+			_, _ = conn.Write(binary.BigEndian.AppendUint32(nil, size))
+			_, _ = io.Copy(io.Discard, conn) // until the client has had enough
+			_ = conn.Close()
+		}
+	}()
+
+	k := config.Default().Kafka
+	k.Brokers = []string{liar.Addr().String()}
+
+	_, err = topic.Dial(t.Context(), k)
+	require.ErrorContains(t, err, fmt.Sprintf("invalid large response size %d > limit %d", size, size-1))
 }
