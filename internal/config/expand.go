@@ -21,6 +21,10 @@ var alone = regexp.MustCompile(`^\$\{(file:[^}]*|[A-Za-z_][A-Za-z0-9_]*(:-)?)\}$
 // the parsed document, so that a value cannot bring keys or structure with it.
 func (c *Config) expand(src Source) strictyaml.Mistakes {
 	return c.doc.Expand(func(path, text string) (string, error) {
+		if astray(path) {
+			return text, nil // decoding refuses it for its kind
+		}
+
 		out, secret, err := expandText(text, src, isSecret(path))
 		if secret || isSecret(path) && out != "" {
 			c.secrets[path] = true
@@ -34,8 +38,19 @@ func (c *Config) expand(src Source) strictyaml.Mistakes {
 	})
 }
 
-// unquoted leaves out what decoding says of a secret that has been refused already, since that quotes it.
+// unquoted leaves out what decoding says of a secret that has been refused already, since that quotes it. What stands in the
+// place of a section with secrets may be one, a level too high: its kind is said alone.
 func unquoted(decoded, refused strictyaml.Mistakes) strictyaml.Mistakes {
+	const section = "expected a mapping, found "
+
+	for i, m := range decoded {
+		before, found, ok := strings.Cut(m.Msg, section+"the ")
+		if ok && astray(strings.TrimSuffix(before, ": ")) {
+			kind, _, _ := strings.Cut(found, " ")
+			decoded[i].Msg = before + section + "a " + kind
+		}
+	}
+
 	return slices.DeleteFunc(decoded, func(m strictyaml.Mistake) bool {
 		path, _, _ := strings.Cut(m.Msg, ": ")
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -103,14 +104,30 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// isSecret tells whether a value is hidden wherever it comes from, or whatever stands in its place. In a file it stands as
-// ${file:PATH} or ${VAR} alone.
+// secretKeys are those of values that are hidden wherever they come from. In a file such a value stands as ${file:PATH} or ${VAR}
+// alone.
+func secretKeys() []string {
+	return []string{"ops.token", "kafka.sasl.password", "kafka.sasl.oauth.client_secret"}
+}
+
+// isSecret tells whether a value is one of those, or stands in the place of one.
 func isSecret(path string) bool {
-	for _, secret := range []string{"ops.token", "kafka.sasl.password", "kafka.sasl.oauth.client_secret"} {
+	for _, secret := range secretKeys() {
 		if rest, ok := strings.CutPrefix(path, secret); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 			return true
 		}
 	}
 
 	return false
+}
+
+// astray tells whether a single value stands above a secret, where a section is expected, or below one. It may be the secret, and
+// so may its key be.
+func astray(path string) bool {
+	section, _, _ := strings.Cut(path, "[") // lists are no sections either
+
+	above := section == "" || slices.ContainsFunc(secretKeys(), func(secret string) bool { return strings.HasPrefix(secret, section+".") })
+	below := isSecret(path) && !slices.Contains(secretKeys(), path)
+
+	return above || below
 }

@@ -102,9 +102,11 @@ func TestMistakesDoNotQuoteSecrets(t *testing.T) {
 		`'$${hunter2}'`:           literal,
 		`"${HOME}\n"`:             literal,
 		`[hunter2]`:               "found a list",
-		`['x${hunter2']`:          "no closing }",
-		`{a: 'x${hunter2'}`:       "no closing }",
+		`['x${hunter2']`:          "found a list",
+		`{a: 'x${hunter2'}`:       "found a mapping",
 		`{a: hunter2}`:            "found a mapping",
+		`{hunter2: x}`:            "found a mapping",
+		`{x: {hunter2: [y]}}`:     "found a mapping",
 	} {
 		for path, kafka := range map[string]string{
 			"kafka.sasl.password":            "  sasl: {mechanism: plain, username: u, password: %s}\n",
@@ -125,6 +127,37 @@ func TestMistakesDoNotQuoteSecrets(t *testing.T) {
 	_, err := parseIn(t, "", "  client_id: 'a${b c}'\n  rack: 'd${e'\n")
 	require.ErrorContains(t, err, `"${b c}" is neither`, "other values are quoted")
 	require.ErrorContains(t, err, `in "${e"`)
+}
+
+// A secret may stand a level too high.
+func TestMistakesDoNotQuoteWhatStandsForASectionWithSecrets(t *testing.T) {
+	t.Parallel()
+
+	for text, want := range map[string]string{
+		`hunter2`:          "a string",
+		`"hunter2"`:        "a string",
+		`'x${hunter2'`:     "a string",
+		`'hunter2${HOME}'`: "a string",
+		`2718`:             "a number",
+		`[hunter2]`:        "a list",
+		`['x${hunter2']`:   "a list",
+	} {
+		for path, file := range map[string]string{
+			"kafka":            "kafka: %s",
+			"kafka.sasl":       "kafka: {sasl: %s}",
+			"kafka.sasl.oauth": "kafka: {sasl: {oauth: %s}}",
+			"ops":              "ops: %s",
+			"":                 "%s",
+		} {
+			_, err := config.Parse("f", fmt.Appendf(nil, file, text), source())
+			require.ErrorContains(t, err, strings.TrimPrefix(path+": expected a mapping, found "+want, ": "), text)
+			require.NotContains(t, err.Error(), "hunter2", path)
+			require.NotContains(t, err.Error(), "2718", path)
+		}
+	}
+
+	_, err := config.Parse("f", []byte("kafka: {tls: always}"), source())
+	require.ErrorContains(t, err, `kafka.tls: expected a mapping, found the string "always"`, "other sections have none")
 }
 
 // What may be a password in an address that is refused is not said, also if the address is none.
