@@ -7,9 +7,12 @@ CHAOS_TIMEOUT ?= 60m
 FUZZTIME      ?= 20s
 GO            ?= go
 
-# Modules beside the product's own, so that what they need stays out of it. Those of programs that are only built and run are
-# in deploy/k8s/build.
+# Modules beside the product's own, so that what they need stays out of it.
 MODULES         = bench bench/peers/pipe/tools deploy/image deploy/helm/test deploy/k8s tools
+
+# Modules of programs that are only built and run, for test-k8s. They have sums to hold to and no code: nothing to lint, and
+# tidy would ask for the sums of their dependencies' tests.
+BUILD_MODULES  := $(patsubst %/go.mod,%,$(wildcard deploy/k8s/build/*/go.mod))
 
 # bench-micro: which benchmarks of which packages, how long each, and how often. benchstat wants
 # a COUNT of six or more to tell a change from noise.
@@ -196,7 +199,7 @@ tidy-check: ## Fail if a go.mod is not tidy
 .PHONY: verify
 verify: ## Hold what was downloaded to the sums in each go.sum
 	$(GO) mod verify
-	@for m in $(MODULES); do echo "$$m:" && $(GO) -C $$m mod verify || exit 1; done
+	@for m in $(MODULES) $(BUILD_MODULES); do echo "$$m:" && $(GO) -C $$m mod verify || exit 1; done
 
 # The tags of tests, as the linter has them.
 TAGS = $(shell sed -n 's/^ *build-tags: \[\(.*\)\].*/\1/p' .golangci.yaml | tr -d ' ')
