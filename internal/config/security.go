@@ -93,6 +93,9 @@ func (s Secret) String() string {
 // GoString hides the text from %#v.
 func (s Secret) GoString() string { return strconv.Quote(s.String()) }
 
+// MarshalText hides the text from encoders, such as encoding/json and the logger's.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // files are the paths of files in the section.
 func (k *Kafka) files() []*string {
 	return []*string{

@@ -1,12 +1,17 @@
 package config_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
 
+	yaml "github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/callstream/enricher/internal/config"
 )
@@ -74,6 +79,23 @@ func TestSecretIsNotPrinted(t *testing.T) {
 		printed := fmt.Sprintf(verb, c.Kafka.SASL)
 		require.NotContains(t, printed, "hunter2", verb)
 		require.Contains(t, printed, "***", verb)
+	}
+
+	core, logs := observer.New(zap.InfoLevel)
+	zap.New(core).Info("", zap.Any("section", c.Kafka.SASL), zap.Any("itself", c.Kafka.SASL.Password))
+
+	line, err := zapcore.NewJSONEncoder(zapcore.EncoderConfig{}).EncodeEntry(zapcore.Entry{}, logs.All()[0].Context)
+	require.NoError(t, err)
+
+	encoded, err := json.Marshal([]any{c.Kafka})
+	require.NoError(t, err)
+
+	asYAML, err := yaml.Marshal(c.Kafka)
+	require.NoError(t, err)
+
+	for name, text := range map[string]string{"zap": line.String(), "JSON": string(encoded), "YAML": string(asYAML)} {
+		require.NotContains(t, text, "hunter2", name)
+		require.Contains(t, text, "***", name)
 	}
 
 	require.Empty(t, config.Secret("").String(), "that there is none is no secret")
