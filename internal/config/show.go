@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	yaml "github.com/goccy/go-yaml"
 )
@@ -27,17 +29,75 @@ func (c *Config) YAML() ([]byte, error) {
 
 // JSON is what YAML shows as JSON.
 func (c *Config) JSON() ([]byte, error) {
-	text, err := yaml.MarshalWithOptions(c.tree(reflect.ValueOf(*c), ""), yaml.JSON())
-	if err != nil {
+	var text, b bytes.Buffer
+	if err := writeJSON(&text, c.tree(reflect.ValueOf(*c), "")); err != nil {
+		return nil, err
+	}
+
+	if err := json.Indent(&b, text.Bytes(), "", "  "); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
 
-	var b bytes.Buffer
-	if err := json.Indent(&b, text, "", "  "); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
+	return append(b.Bytes(), '\n'), nil
+}
+
+// writeJSON writes a tree. The YAML library would as well, but with escapes that JSON does not know, such as \x1b.
+func writeJSON(b *bytes.Buffer, tree any) error {
+	switch v := tree.(type) {
+	case yaml.MapSlice:
+		return writeItems(b, "{}", len(v), func(i int) error {
+			if err := writeJSON(b, v[i].Key); err != nil {
+				return err
+			}
+
+			b.WriteByte(':')
+
+			return writeJSON(b, v[i].Value)
+		})
+	case []any:
+		return writeItems(b, "[]", len(v), func(i int) error { return writeJSON(b, v[i]) })
 	}
 
-	return append(bytes.TrimSpace(b.Bytes()), '\n'), nil
+	var text bytes.Buffer
+
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+
+	if err := enc.Encode(tree); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+
+	for _, r := range strings.TrimSuffix(text.String(), "\n") {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+
+			continue
+		}
+
+		for _, half := range utf16.Encode([]rune{r}) { // a terminal might obey it
+			fmt.Fprintf(b, "\\u%04x", half)
+		}
+	}
+
+	return nil
+}
+
+func writeItems(b *bytes.Buffer, brackets string, n int, item func(i int) error) error {
+	b.WriteByte(brackets[0])
+
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+
+		if err := item(i); err != nil {
+			return err
+		}
+	}
+
+	b.WriteByte(brackets[1])
+
+	return nil
 }
 
 // tree is the configuration as ordered mappings, lists and scalars.
