@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,31 @@ func TestTokenIsNeverShown(t *testing.T) {
 	text, err := config.Default().YAML()
 	require.NoError(t, err)
 	require.Contains(t, string(text), `token: ""`, "that there is none is no secret")
+}
+
+func TestBoundsOfTheToken(t *testing.T) {
+	for text, good := range map[string]bool{
+		strings.Repeat("x", 15):          false,
+		strings.Repeat("x", 16):          true,
+		strings.Repeat("~", 1024):        true,
+		strings.Repeat("x", 1025):        false,
+		strings.Repeat("x", 15) + " x":   false,
+		strings.Repeat("x", 15) + "\x7f": false,
+		strings.Repeat("é", 16):          false,
+	} {
+		src := source()
+		src.Env = func(string) (string, bool) { return text, true }
+
+		_, err := config.Parse("f", []byte(minimal+`ops: {token: "${TOKEN}"}`), src)
+		if good {
+			require.NoError(t, err, text)
+
+			continue
+		}
+
+		require.ErrorContains(t, err, "ops.token: is not 16 to 1024 printable ASCII characters without spaces", text)
+		require.NotContains(t, err.Error(), text)
+	}
 }
 
 func TestPageBeyondLoopback(t *testing.T) {
