@@ -293,6 +293,31 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	require.Equal(t, 1, s.logs.FilterMessageSnippet("the last good ones stay in force").Len(), "said once")
 }
 
+// Authorities are exchanged as well: who was let in by the former ones no longer is.
+func TestAuthoritiesAreReadAgain(t *testing.T) {
+	server, former, next := newAuthority(t), newAuthority(t), newAuthority(t)
+	s := serveTLS(t, server, former)
+	lets := func(client *authority) bool {
+		_, _, err := s.get("/", client, 0)
+		return err == nil
+	}
+	written := time.Now()
+	exchange := func(text []byte) {
+		require.NoError(t, os.WriteFile(s.files.ClientCAFile, text, 0o600))
+		written = written.Add(time.Second) // files have a time that may be as coarse as a clock's tick
+		require.NoError(t, os.Chtimes(s.files.ClientCAFile, written, written))
+	}
+	require.True(t, lets(former))
+	require.False(t, lets(next))
+	exchange([]byte("nothing"))
+	require.True(t, lets(former), "bad ones leave the good ones in force")
+	require.False(t, lets(next))
+	exchange(next.pem)
+	require.True(t, lets(next))
+	require.False(t, lets(former))
+	require.Equal(t, 1, s.logs.FilterMessageSnippet("the last good ones stay in force").Len(), "said once")
+}
+
 func TestTLSFilesThatCannotBeUsed(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := newAuthority(t).sign(t, "x")
