@@ -105,28 +105,6 @@ func TestTokenIsForThePageAlone(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, s.get("/").code)
 }
 
-// A body that does not come is not waited for, nor one that never ends read.
-func TestSlowBodyIsNotWaitedFor(t *testing.T) {
-	s := serve(t, ops.Page{Source: made{}})
-	for name, head := range map[string]string{
-		"head": "POST /api/explain HTTP/1.1\r\nHost: localhost\r\n",
-		"body": "POST /api/explain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{",
-	} {
-		t.Run(name, func(t *testing.T) {
-			c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
-			require.NoError(t, err)
-			defer c.Close() //nolint:errcheck // the other side has closed it
-			_, err = io.WriteString(c, head)
-			require.NoError(t, err)
-			require.NoError(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
-			begun := time.Now()
-			_, err = io.Copy(io.Discard, c)
-			require.NoError(t, err, "the server ends it")
-			require.Less(t, time.Since(begun), 30*time.Second)
-		})
-	}
-}
-
 func TestHeadIsBounded(t *testing.T) {
 	s := serve(t, ops.Page{Source: made{}})
 	require.Equal(t, http.StatusOK, s.get("/api/status", "X-Long", strings.Repeat("x", 30<<10)).code)
