@@ -59,6 +59,8 @@ func TestNotesWarn(t *testing.T) {
 		{"too many pods", `{partitions: 1, filter: {replicas: 2}}`, "2 pods share 1 partitions"},
 		{"create topics", `config: {kafka: {create_topics: true}}`, "config.kafka.create_topics is on"},
 		{"no policy", `networkPolicy: {enabled: false}`, "there is no NetworkPolicy"},
+		{"token endpoint", tokenEndpoint, "tokens of https://idp.example/token, and the NetworkPolicy"},
+		{"keys of AWS", keysOfAWS, "by aws-msk-iam, and the NetworkPolicy"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			plain, err := render(caseValues(t, "minimal"))
@@ -67,6 +69,30 @@ func TestNotesWarn(t *testing.T) {
 			rendered, err := render(caseValues(t, "minimal", tt.values))
 			require.NoError(t, err)
 			require.Contains(t, rendered["enricher/templates/NOTES.txt"], tt.want)
+		})
+	}
+}
+
+// Logins that ask somebody else than the brokers first.
+const (
+	tokenEndpoint = `config: {kafka: {tls: {enabled: true}, sasl: {mechanism: oauthbearer, oauth: {token_url: "https://idp.example/token", client_id: calls, client_secret_file: /run/secrets/s}}}}`
+	keysOfAWS     = `config: {kafka: {tls: {enabled: true}, sasl: {mechanism: aws-msk-iam}}}`
+)
+
+// TestNotesAreQuietAboutLogins that the policy lets through.
+func TestNotesAreQuietAboutLogins(t *testing.T) {
+	const tokenFile = `config: {kafka: {tls: {enabled: true}, sasl: {mechanism: oauthbearer, token_file: /run/secrets/token}}}`
+	for _, tt := range []struct{ name, login, policy string }{
+		{"no policy, token endpoint", tokenEndpoint, `networkPolicy: {enabled: false}`},
+		{"no policy, keys of AWS", keysOfAWS, `networkPolicy: {enabled: false}`},
+		{"allowed, token endpoint", tokenEndpoint, `networkPolicy: {extraEgress: [{ports: [{port: 443}]}]}`},
+		{"allowed, keys of AWS", keysOfAWS, `networkPolicy: {extraEgress: [{ports: [{port: 443}]}]}`},
+		{"token in a file", tokenFile, `{}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rendered, err := render(caseValues(t, "minimal", tt.login, tt.policy))
+			require.NoError(t, err)
+			require.NotContains(t, rendered["enricher/templates/NOTES.txt"], "extraEgress")
 		})
 	}
 }
