@@ -10,8 +10,8 @@ GO            ?= go
 # Modules beside the product's own, so that what they need stays out of it.
 MODULES         = bench bench/peers/pipe/tools deploy/image deploy/helm/test deploy/k8s tools
 
-# Modules of programs that are only built and run, for test-k8s. They have sums to hold to and no code: nothing to lint, and
-# tidy would ask for the sums of their dependencies' tests.
+# Modules of programs that are only built and run, for test-k8s. They have sums to hold to and no code: nothing to lint, and nothing
+# that tidy could go by.
 BUILD_MODULES  := $(patsubst %/go.mod,%,$(wildcard deploy/k8s/build/*/go.mod))
 
 # bench-micro: which benchmarks of which packages, how long each, and how often. benchstat wants
