@@ -11,7 +11,6 @@ package ops
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -178,10 +177,10 @@ func (s *Server) Serve(ctx context.Context) error {
 func healthHandler(check func() Health) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := check()
-		w.Header().Set("Content-Type", "application/json")
+		code := http.StatusOK
 		if !h.OK {
-			w.WriteHeader(http.StatusServiceUnavailable)
+			code = http.StatusServiceUnavailable
 		}
-		_ = json.NewEncoder(w).Encode(h) // the prober hung up: nobody to tell
+		writeJSON(w, code, h)
 	})
 }

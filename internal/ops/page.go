@@ -15,6 +15,8 @@ import (
 	"net/http/pprof"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 )
@@ -224,5 +226,25 @@ func writeJSON(w http.ResponseWriter, code int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_, _ = w.Write(append(text, '\n')) // the reader hung up: nobody to tell
+	_, _ = w.Write(append(escaped(text), '\n')) // the reader hung up: nobody to tell
+}
+
+// escaped writes out what encoding/json leaves as it is and a terminal obeys, since many ask by curl: control characters, those that
+// turn the direction of text, and bytes that are none. It is the same JSON.
+func escaped(text []byte) []byte {
+	ruling := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError
+	}
+	if !bytes.ContainsFunc(text, ruling) {
+		return text
+	}
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		if ruling(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.Bytes()
 }
