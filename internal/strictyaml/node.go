@@ -114,7 +114,7 @@ func (b *builder) node(n ast.Node) *node {
 	case *ast.AnchorNode, *ast.AliasNode:
 		b.mistake(t, "an anchor or alias (%s): write the value out; quote it if it is text", t.Value)
 	case *ast.TagNode:
-		b.mistake(t, "a tag (%s): take it out; quote it if it is text", t.Value)
+		b.mistake(t, "a tag, which begins with !: take it out; quote it if it is text") // it may be a password
 	default:
 		b.mistake(t, "a %s is not used here", n.Type())
 	}

@@ -34,7 +34,7 @@ func TestParseRefuses(t *testing.T) {
 		"two documents":       {"a: 1\n---\nb: 2\n", "f:3:1: a second document: one file holds one"},
 		"anchor, alias, both": {"a: &x 1\nb: *x\n", "f:1:4: an anchor or alias (&): write the value out; quote it if it is text\nf:2:4: an anchor or alias (*): write the value out; quote it if it is text"},
 		"merge key":           {"a: 1\n<<: {b: 1}\n", "f:2:1: a merge key (<<): write the keys out"},
-		"tag":                 {"a: !!int 5\n", "f:1:4: a tag (!!int): take it out; quote it if it is text"},
+		"tag":                 {"a: !!int 5\n", "f:1:4: a tag, which begins with !: take it out; quote it if it is text"},
 		"directive":           {"%YAML 1.1\n---\na: 1\n", "f:1:1: a YAML directive (%): take it out, none is needed"},
 		"explicit key":        {"? x\n: y\n", "f:1:1: a key that is not plain text"},
 		"invalid UTF-8":       {"a: b\nc: \xff\n", "f:2:4: not UTF-8: save the file as UTF-8"},
