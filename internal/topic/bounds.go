@@ -124,6 +124,10 @@ func offsetsOf(partitions ...int32) taker {
 // describe reads a topic's metadata and says what is wrong in words.
 func describe(ctx context.Context, adm *kadm.Client, topic string) (kadm.TopicDetail, error) {
 	details, err := adm.ListTopicsWithInternal(ctx, topic)
+	if errors.Is(err, kerr.TopicAuthorizationFailed) { // kadm makes the topic's error that of the whole answer
+		return kadm.TopicDetail{}, fmt.Errorf("this user may not see it (or it does not exist): allow DESCRIBE and READ on it: %w", err)
+	}
+
 	if err != nil {
 		return kadm.TopicDetail{}, fmt.Errorf("read metadata: %w", err)
 	}
@@ -133,8 +137,6 @@ func describe(ctx context.Context, adm *kadm.Client, topic string) (kadm.TopicDe
 	switch {
 	case errors.Is(detail.Err, kerr.UnknownTopicOrPartition), !details.Has(topic) && detail.Err == nil:
 		return detail, missing(ctx, adm, topic)
-	case errors.Is(detail.Err, kerr.TopicAuthorizationFailed):
-		return detail, fmt.Errorf("this user may not see it (or it does not exist): allow DESCRIBE and READ on it: %w", detail.Err)
 	case detail.Err != nil:
 		return detail, fmt.Errorf("read metadata: %w", detail.Err)
 	default:

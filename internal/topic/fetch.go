@@ -160,6 +160,8 @@ func (s *scan) take(ctx context.Context, p *partition, got *kmsg.FetchResponseTo
 	switch err := kerr.ErrorForCode(got.ErrorCode); {
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		return s.outOfRange(ctx, p)
+	case errors.Is(err, kerr.TopicAuthorizationFailed): // Describe is enough to come this far
+		return fmt.Errorf("this user may see it and not read it: allow READ on it: %w", err)
 	case err != nil:
 		return fmt.Errorf("partition %d, offset %d: %w", p.number, p.next, err)
 	}

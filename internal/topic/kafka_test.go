@@ -73,6 +73,36 @@ func TestKafkaScanOverTransactions(t *testing.T) {
 	sees(topic.ScanConfig{Topic: "t"}, "a", "b", "behind it", "c", "d")
 }
 
+// Without its only right in docs/security.md a reader learns at once which one it lacks, and on what.
+func TestKafkaScanSaysWhichRightIsMissing(t *testing.T) {
+	c := kafkatest.Start(t, kafkatest.Options{Roles: true})
+	c.CreateTopic(t, "t", 1)
+	put(t, c.Addrs(), record(0, "a"))
+	require.Equal(t, []string{"a"}, scan(t, dialAsReport(t, c), topic.ScanConfig{Topic: "t"}))
+
+	rights := kafkatest.Rights(t, kafkatest.Report)
+	require.Len(t, rights, 1)
+	require.Equal(t, "Read on topic calls.enriched", rights[0].String())
+
+	read := kafkatest.Right{Operation: "Read", Kind: "topic", Name: "t"}
+	refused := func(says string) {
+		t.Helper()
+
+		client := dialAsReport(t, c) // what another one has seen it remembers
+		c.Disallow(t, kafkatest.Report, read)
+
+		begun := time.Now()
+		err := topic.Scan(t.Context(), client, topic.ScanConfig{Topic: "t"}, func(*kgo.Record) error { return nil })
+		require.ErrorContains(t, err, says)
+		require.Less(t, time.Since(begun), 20*time.Second, "it is asked once")
+	}
+
+	refused(`read topic "t": this user may not see it (or it does not exist): allow DESCRIBE and READ on it: TOPIC_AUTHORIZATION_FAILED`)
+
+	c.Allow(t, kafkatest.Report, kafkatest.Right{Operation: "Describe", Kind: "topic", Name: "t"})
+	refused(`read topic "t": this user may see it and not read it: allow READ on it: TOPIC_AUTHORIZATION_FAILED`)
+}
+
 // Compaction takes records away, tombstones too, and with them what stood at the end of the log.
 func TestKafkaScanOfACompactedTopic(t *testing.T) {
 	c := kafkatest.Start(t, kafkatest.Options{Roles: true})

@@ -226,6 +226,26 @@ func TestScanOfAMissingTopic(t *testing.T) {
 	require.EqualError(t, err, `read topic "something-else": there is no such topic`)
 }
 
+// Who may not see the topic, and who may see it alone, learn which right they lack. Who has no login is the user ANONYMOUS.
+func TestScanSaysWhichRightIsMissing(t *testing.T) {
+	nothing := func(*kgo.Record) error { return nil }
+
+	c := kafkatest.StartFake(t, kfake.SeedTopics(1, "t"), kfake.EnableACLs(), kfake.User("PLAIN", "ANONYMOUS", ""))
+	err := topic.Scan(t.Context(), dial(t, c.ListenAddrs()), topic.ScanConfig{Topic: "t"}, nothing)
+	require.ErrorContains(t, err, `read topic "t": this user may not see it (or it does not exist): allow DESCRIBE and READ on it: TOPIC_AUTHORIZATION_FAILED`)
+
+	c = kafkatest.StartFake(t, kfake.SeedTopics(1, "t"))
+	put(t, c.ListenAddrs(), record(0, "1"))
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		f, ok := req.(*kmsg.FetchRequest)
+		require.True(t, ok)
+
+		return fetched(f, func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = kerr.TopicAuthorizationFailed.Code }), nil, true
+	})
+	err = topic.Scan(t.Context(), dial(t, c.ListenAddrs()), topic.ScanConfig{Topic: "t"}, nothing)
+	require.ErrorContains(t, err, `read topic "t": this user may see it and not read it: allow READ on it: TOPIC_AUTHORIZATION_FAILED`)
+}
+
 func TestScanStopsWhenTheFunctionSaysSo(t *testing.T) {
 	c := kafkatest.StartFake(t, kfake.SeedTopics(1, "t"))
 	put(t, c.ListenAddrs(), record(0, "1"), record(0, "2"), record(0, "3"))
