@@ -279,7 +279,7 @@ func TestKafkaRightsOfTheFilter(t *testing.T) {
 	asFilter(t, c)
 	r := s.run()
 
-	var unknown []string
+	var unknown []*doctor.Check
 
 	for _, check := range r.Checks {
 		require.NotEqual(t, doctor.Problem, check.Status, list(r))
@@ -289,14 +289,65 @@ func TestKafkaRightsOfTheFilter(t *testing.T) {
 		}
 
 		if check.Status == doctor.NotChecked {
-			unknown = append(unknown, check.Check+" of "+check.On)
+			unknown = append(unknown, check)
 		}
 	}
 
 	require.ElementsMatch(t, []string{
 		"clock of active controller", "session timeout of limits.session_timeout", "transaction timeout of kafka.transaction_timeout",
 		"replicas of __consumer_offsets (internal)", "replicas of __transaction_state (internal)",
-	}, unknown)
+	}, names(unknown))
+}
+
+// Each of the doctor's own rights in docs/security.md is for some check: without it that one is not made, the others are, and
+// nothing is said to be wrong. The command that is printed gives it back.
+func TestKafkaRightsOfTheDoctor(t *testing.T) {
+	c, s := start(t, kafkatest.Options{Roles: true})
+	s.used()
+	asFilter(t, c)
+	c.Give(t, kafkatest.Doctor, kafkatest.Doctor, nil)
+	s.await("given", func(r *doctor.Report) bool { return r.Count(doctor.NotChecked) == 0 })
+
+	without := map[string][]string{
+		"Describe on cluster kafka-cluster":        {"clock of active controller"},
+		"DescribeConfigs on cluster kafka-cluster": {"session timeout of limits.session_timeout", "transaction timeout of kafka.transaction_timeout"},
+		"Describe on topic __consumer_offsets":     {"replicas of __consumer_offsets (internal)"},
+		"Describe on topic __transaction_state":    {"replicas of __transaction_state (internal)"},
+	}
+
+	all := kafkatest.Rights(t, kafkatest.Doctor)
+	require.Len(t, all, len(without))
+
+	for _, right := range all {
+		t.Run(right.String(), func(t *testing.T) {
+			s.t = t
+			c.Disallow(t, kafkatest.Doctor, right)
+
+			r := s.run()
+			require.Zero(t, r.Count(doctor.Problem), list(r))
+
+			var lacking []*doctor.Check
+			for _, check := range r.Checks {
+				if check.Status == doctor.NotChecked {
+					lacking = append(lacking, check)
+				}
+			}
+
+			require.Equal(t, without[right.String()], names(lacking), list(r))
+			mend(t, c, s, lacking[0])
+			s.await("given back", func(r *doctor.Report) bool { return r.Count(doctor.NotChecked) == 0 })
+		})
+	}
+}
+
+// names are what checks are about.
+func names(checks []*doctor.Check) []string {
+	all := make([]string, 0, len(checks))
+	for _, check := range checks {
+		all = append(all, check.Check+" of "+check.On)
+	}
+
+	return all
 }
 
 // state is what looking must not change, by a client that has nothing in its cache.
