@@ -65,7 +65,7 @@ func (d *doctor) read(ctx context.Context, r *reader) {
 		return
 	}
 
-	d.ages(ctx, lags)
+	d.ages(ctx, r, lags)
 	d.report.Lag = append(d.report.Lag, lags...)
 	d.lag(r, lags)
 

@@ -40,7 +40,12 @@ func (s *scan) bounds(ctx context.Context) error {
 	offsets := offsetsOf(detail.Partitions.Numbers()...)
 
 	// The end is asked for first: what arrives in between does not matter then.
-	ends, err := offsets(adm.ListCommittedOffsets(ctx, s.cfg.Topic))
+	list := adm.ListCommittedOffsets
+	if s.uncommitted {
+		list = adm.ListEndOffsets
+	}
+
+	ends, err := offsets(list(ctx, s.cfg.Topic))
 	if err != nil {
 		return fmt.Errorf("find its end: %w", err)
 	}
@@ -62,6 +67,10 @@ func (s *scan) bounds(ctx context.Context) error {
 	}
 
 	for _, p := range detail.Partitions.Sorted() {
+		if _, asked := s.cfg.From[p.Partition]; s.first && !asked {
+			continue
+		}
+
 		if start, end := max(starts[p.Partition], s.cfg.From[p.Partition]), ends[p.Partition]; start < end {
 			s.total += end - start
 			s.partitions = append(s.partitions, &partition{number: p.Partition, leader: p.Leader, next: start, end: end})

@@ -100,7 +100,7 @@ func (s *scan) ask(ctx context.Context, leader int32, partitions []*partition) (
 	}
 
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = maxWaitMillis, 1, requestBytes, 1
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = maxWaitMillis, 1, requestBytes, s.isolationLevel()
 	req.SessionEpoch = -1 // no session
 
 	t := kmsg.NewFetchRequestTopic()
@@ -108,7 +108,7 @@ func (s *scan) ask(ctx context.Context, leader int32, partitions []*partition) (
 
 	for _, p := range partitions {
 		fp := kmsg.NewFetchRequestTopicPartition()
-		fp.Partition, fp.FetchOffset, fp.PartitionMaxBytes = p.number, p.next, partitionBytes
+		fp.Partition, fp.FetchOffset, fp.PartitionMaxBytes = p.number, p.next, s.chunk()
 		t.Partitions = append(t.Partitions, fp)
 	}
 
@@ -166,12 +166,16 @@ func (s *scan) take(ctx context.Context, p *partition, got *kmsg.FetchResponseTo
 		return fmt.Errorf("partition %d, offset %d: %w", p.number, p.next, err)
 	}
 
+	if s.first {
+		cutBehindFirst(got, p.next)
+	}
+
 	if e := cutCrowded(got, p.next); e != nil {
-		return e
+		return s.tooMuch(p, e)
 	}
 
 	parsed, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
-		Offset: p.next, IsolationLevel: kgo.ReadCommitted(), Topic: s.cfg.Topic, Partition: p.number,
+		Offset: p.next, IsolationLevel: s.isolation(), Topic: s.cfg.Topic, Partition: p.number,
 	}, got, s.unpack, nil)
 
 	for _, r := range parsed.Records {
@@ -182,10 +186,16 @@ func (s *scan) take(ctx context.Context, p *partition, got *kmsg.FetchResponseTo
 		if err := s.fn(r); err != nil {
 			return &fnError{err}
 		}
+
+		if s.first {
+			s.advance(p, p.end)
+
+			return nil
+		}
 	}
 
 	if e, ok := tooLarge(p.number, parsed.Err); ok {
-		return e
+		return s.tooMuch(p, e)
 	}
 
 	if parsed.Err != nil {

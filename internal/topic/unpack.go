@@ -33,8 +33,8 @@ type unpacker struct {
 	room         []byte // used again
 }
 
-func newUnpacker() *unpacker {
-	return &unpacker{decompressor: recordbatch.NewDecompressor(recordbatch.DefaultMaxDecompressed)}
+func newUnpacker(limit int) *unpacker {
+	return &unpacker{decompressor: recordbatch.NewDecompressor(limit)}
 }
 
 // Decompress gives memory of its own, and no more than needed: records are kept.
@@ -76,44 +76,61 @@ const maxRecords = 1 << 20
 // cutCrowded leaves a batch with too many records out of an answer, and what follows it. If nothing that is wanted
 // stands before it, it says so: else that comes first, and the next fetch begins at the batch.
 func cutCrowded(got *kmsg.FetchResponseTopicPartition, from int64) *BatchError {
-	const (
-		atSize, atMagic, atLast, atCount = 8, 16, 23, 57 // size and magic number stand there in all formats
-
-		sizeFrom = 12
-	)
-
-	number := func(b []byte, at int) int64 { return int64(int32(binary.BigEndian.Uint32(b[at:]))) } //nolint:gosec // it has a sign
 	wanted := false
 
-	for at := 0; len(got.RecordBatches)-at > atMagic; {
-		b := got.RecordBatches[at:]
-
-		size := number(b, atSize) + sizeFrom
-		if size <= atMagic || size > int64(len(b)) {
-			return nil // cut off or broken, and kgo says so
-		}
-
-		first := int64(binary.BigEndian.Uint64(b)) //nolint:gosec // it has a sign
-		next, count := first+1, int64(0)
-
-		if b[atMagic] == 2 && size >= recordbatch.HeaderSize {
-			next, count = first+number(b, atLast)+1, number(b, atCount)
-		}
+	for at := 0; ; {
+		h, ok := headOf(got.RecordBatches[at:])
 
 		switch {
-		case next <= from: // kgo passes over it
-		case count <= maxRecords:
+		case !ok:
+			return nil // cut off or broken, and kgo says so
+		case h.next <= from: // kgo passes over it
+		case h.count <= maxRecords:
 			wanted = true
 		case wanted:
 			got.RecordBatches = got.RecordBatches[:at]
 
 			return nil
 		default:
-			return &BatchError{got.Partition, first, next, fmt.Sprintf("has more than %d records", maxRecords)}
+			return &BatchError{got.Partition, h.first, h.next, fmt.Sprintf("has more than %d records", maxRecords)}
 		}
 
-		at += int(size)
+		at += h.size
+	}
+}
+
+// head is what stands in front of a batch.
+type head struct {
+	size        int
+	first, next int64 // offsets: its first, and the one behind its last
+	count       int64 // of records; 0 in old formats
+}
+
+// headOf reads the head of the first batch. It is false if that is not there as a whole.
+func headOf(b []byte) (head, bool) {
+	const (
+		atSize, atMagic, atLast, atCount = 8, 16, 23, 57 // size and magic number stand there in all formats
+
+		sizeFrom = 12
+	)
+
+	if len(b) <= atMagic {
+		return head{}, false
 	}
 
-	return nil
+	number := func(at int) int64 { return int64(int32(binary.BigEndian.Uint32(b[at:]))) } //nolint:gosec // it has a sign
+
+	size := number(atSize) + sizeFrom
+	if size <= atMagic || size > int64(len(b)) {
+		return head{}, false
+	}
+
+	first := int64(binary.BigEndian.Uint64(b)) //nolint:gosec // it has a sign
+	h := head{int(size), first, first + 1, 0}
+
+	if b[atMagic] == 2 && size >= recordbatch.HeaderSize {
+		h.next, h.count = first+number(atLast)+1, number(atCount)
+	}
+
+	return h, true
 }

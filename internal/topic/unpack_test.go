@@ -146,6 +146,28 @@ func sign(batch []byte) []byte {
 func scanOf(t *testing.T, from, end int64, batches ...[]byte) ([]string, error) {
 	t.Helper()
 
+	c := serving(t, end, batches...)
+
+	var seen []string
+
+	err := topic.Scan(t.Context(), dial(t, c.ListenAddrs()), topic.ScanConfig{Topic: "t", From: map[int32]int64{0: from}}, func(r *kgo.Record) error {
+		value := string(r.Value)
+		if len(value) > 9 {
+			value = fmt.Sprintf("%d bytes", len(value))
+		}
+
+		seen = append(seen, value)
+
+		return nil
+	})
+
+	return seen, err
+}
+
+// serving is a cluster with such a topic.
+func serving(t *testing.T, end int64, batches ...[]byte) *kfake.Cluster {
+	t.Helper()
+
 	c := kafkatest.StartFake(t, kfake.SeedTopics(1, "t"))
 	c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
@@ -172,18 +194,5 @@ func scanOf(t *testing.T, from, end int64, batches ...[]byte) ([]string, error) 
 		}), nil, true
 	})
 
-	var seen []string
-
-	err := topic.Scan(t.Context(), dial(t, c.ListenAddrs()), topic.ScanConfig{Topic: "t", From: map[int32]int64{0: from}}, func(r *kgo.Record) error {
-		value := string(r.Value)
-		if len(value) > 9 {
-			value = fmt.Sprintf("%d bytes", len(value))
-		}
-
-		seen = append(seen, value)
-
-		return nil
-	})
-
-	return seen, err
+	return c
 }
