@@ -6,6 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/callstream/enricher/internal/broker/recordbatch"
 )
 
 const (
@@ -28,7 +30,8 @@ type FirstConfig struct {
 // a partition that ended before when First began, or whose first batch would take too much memory. Errors are those of Scan, but for
 // *BatchError.
 func First(ctx context.Context, client *kgo.Client, cfg FirstConfig, fn func(*Record)) error {
-	s := &scan{client: client, cfg: ScanConfig{Topic: cfg.Topic, From: cfg.From}, unpack: newUnpacker(firstUnpacked), first: true, uncommitted: cfg.Uncommitted}
+	s := &scan{client: client, cfg: ScanConfig{Topic: cfg.Topic, From: cfg.From}, first: true, uncommitted: cfg.Uncommitted}
+	s.unpack = &unpacker{decompressor: recordbatch.NewDecompressor(firstUnpacked)}
 	s.fn = func(r *Record) error {
 		fn(r)
 

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/callstream/enricher/internal/broker/recordbatch"
 )
 
 // ScanConfig says what to read.
@@ -45,7 +43,7 @@ var ErrStop = errors.New("stop the scan")
 // A missing topic is a *MissingTopicError, and a batch that would take too much memory a *BatchError. Brokers
 // that do not answer are asked again until nothing has come for half a minute.
 func Scan(ctx context.Context, client *kgo.Client, cfg ScanConfig, fn func(*Record) error) error {
-	s := &scan{client: client, cfg: cfg, fn: fn, unpack: newUnpacker(recordbatch.DefaultMaxDecompressed)}
+	s := &scan{client: client, cfg: cfg, fn: fn, unpack: newUnpacker()}
 
 	err := s.run(ctx)
 	if err == nil || errors.Is(err, ErrStop) {

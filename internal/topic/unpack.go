@@ -33,8 +33,8 @@ type unpacker struct {
 	room         []byte // used again
 }
 
-func newUnpacker(limit int) *unpacker {
-	return &unpacker{decompressor: recordbatch.NewDecompressor(limit)}
+func newUnpacker() *unpacker {
+	return &unpacker{decompressor: recordbatch.NewDecompressor(recordbatch.DefaultMaxDecompressed)}
 }
 
 // Decompress gives memory of its own, and no more than needed: records are kept.
