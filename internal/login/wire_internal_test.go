@@ -211,19 +211,29 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 14, 0, 0, 0, correlationID, 0, 33, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0})
 	f.Add([]byte{0x10, 0, 0, 0, 0, 0, 0, correlationID}) // 256 MiB that do not come
 	f.Fuzz(func(t *testing.T, b []byte) {
-		before := allocated()
-		_, err := handshake(said{bytes.NewReader(b), io.Discard}, "PLAIN")
-		if err == nil {
-			require.GreaterOrEqual(t, len(b), 8)
+		read := func() (cost uint64) {
+			before := allocated()
+			_, err := handshake(said{bytes.NewReader(b), io.Discard}, "PLAIN")
+			if err == nil {
+				require.GreaterOrEqual(t, len(b), 8)
+			}
+			a, err := authenticate(said{bytes.NewReader(b), io.Discard}, nil)
+			cost = allocated() - before
+			if err == nil {
+				require.GreaterOrEqual(t, a.lifetime, time.Duration(0))
+				require.LessOrEqual(t, len(a.bytes), len(b))
+			}
+			return cost
 		}
-		a, err := authenticate(said{bytes.NewReader(b), io.Discard}, nil)
-		cost := allocated() - before
-		if err == nil {
-			require.GreaterOrEqual(t, a.lifetime, time.Duration(0))
-			require.LessOrEqual(t, len(a.bytes), len(b))
+		// Each string of two bytes is one of sixteen here; the rest is the runtime's own. The fuzzer's goroutines
+		// allocate beside it now and then, but not each time.
+		most, cost := uint64(2*maxAnswer+16*len(b)+1<<20), read()
+		for range 5 {
+			if cost >= most {
+				cost = read()
+			}
 		}
-		// Each string of two bytes is one of sixteen here; the rest is the runtime's own.
-		require.Less(t, cost, uint64(2*maxAnswer+16*len(b)+1<<20))
+		require.Less(t, cost, most)
 	})
 }
 
