@@ -130,6 +130,10 @@ func showConfig(w *world, cfg *config.Config, format string) error {
 		return fmt.Errorf("show configuration: %w", err)
 	}
 
+	if format == asJSON {
+		text = escapeJSON(text)
+	}
+
 	return write(w.out, string(text))
 }
 

@@ -7,8 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 
 	yaml "github.com/goccy/go-yaml"
 )
@@ -58,25 +56,11 @@ func writeJSON(b *bytes.Buffer, tree any) error {
 		return writeItems(b, "[]", len(v), func(i int) error { return writeJSON(b, v[i]) })
 	}
 
-	var text bytes.Buffer
-
-	enc := json.NewEncoder(&text)
+	enc := json.NewEncoder(b) // the line end behind each value is white space, which json.Indent takes out
 	enc.SetEscapeHTML(false)
 
 	if err := enc.Encode(tree); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
-	}
-
-	for _, r := range strings.TrimSuffix(text.String(), "\n") {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-
-			continue
-		}
-
-		for _, half := range utf16.Encode([]rune{r}) { // a terminal might obey it
-			fmt.Fprintf(b, "\\u%04x", half)
-		}
 	}
 
 	return nil

@@ -27,7 +27,7 @@ type Status struct {
 	Roles      []Role    `json:"roles"`            // the same ones in the same order as long as the process runs
 	Faults     []Count   `json:"faults"`
 	Codes      []Code    `json:"codes"`       // by falling count
-	OtherCodes int64     `json:"other_codes"` // events whose codes are too many to be counted apart
+	OtherCodes int64     `json:"other_codes"` // events whose codes are too many to be counted apart, or may be phone numbers
 	Routes     []Count   `json:"routes"`
 	Retry      *Retry    `json:"retry,omitempty"` // nil: no retry loop
 	WindowS    float64   `json:"window_s"`        // worked out by the page

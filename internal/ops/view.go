@@ -269,7 +269,7 @@ func unknownTable(st *Status) table {
 		t.Rows = append(t.Rows, []cell{{Text: more, Class: "none", Wide: len(t.Head)}})
 	}
 	if st.OtherCodes > 0 {
-		t.Rows = append(t.Rows, []cell{{Text: "others"}, number(st.OtherCodes), {Text: "too many different codes to count each"}})
+		t.Rows = append(t.Rows, []cell{{Text: "others"}, number(st.OtherCodes), {Text: "too many different codes to count each, or so long that they may be phone numbers"}})
 	}
 	return t.orElse("None: the catalog knows every code that came.")
 }

@@ -88,7 +88,7 @@ func TestViewSaysWhatThereIs(t *testing.T) {
 	require.Equal(t, "99 of 100 commits within (delay)", labels["delay-commit"].Label)
 	require.Equal(t, card{"unknown-codes", "Events of unknown codes", "4 (100.0\u00a0%)", bad}, labels["unknown-codes"])
 	got := tables(v)
-	require.Equal(t, []string{"9 | 3 | 1 min 30 s ago", `{"a":1}`, "8 | 1 | –", "others | 7 | too many different codes to count each"}, texts(got["unknown-table"]))
+	require.Equal(t, []string{"9 | 3 | 1 min 30 s ago", `{"a":1}`, "8 | 1 | –", "others | 7 | too many different codes to count each, or so long that they may be phone numbers"}, texts(got["unknown-table"]))
 	require.Equal(t, []string{"a | 9 | – | 0 | 0", "a | 10 | 1,234 | 0 | 0", "b | 0 | 1,234 | 0 | 0"}, texts(got["partitions"]))
 	require.Equal(t, []string{"t | 0 s | 0 | – | 1 min 15 s | 5 | 2 s"}, texts(got["tiers"]))
 }
