@@ -156,14 +156,7 @@ func harmful(text string) bool {
 
 // turnsOrRules tells the characters that JSON may hold as they are, and that should not reach a terminal.
 func turnsOrRules(r rune) bool {
-	switch {
-	case r < 0x7f:
-		return false
-	case r <= 0x9f, // DEL, C1
-		r == 0x061c, r == 0x200e, r == 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, // marks, embeddings, overrides and isolates
-		r == 0x2028, r == 0x2029: // line and paragraph separator
-		return true
-	default:
-		return false
-	}
+	const line, paragraph = 0x2028, 0x2029 // separators
+
+	return r >= 0x7f && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == line || r == paragraph
 }
